@@ -1,0 +1,198 @@
+"""Every exception that Ramify raises by name: one tree, below `RamifyError`.
+
+Each class is also of the built-in type that a caller of the united systems would catch (`ValueError`,
+`KeyError`, `TypeError`, `RuntimeError`, `TimeoutError`, `CancelledError`), carries its facts as attributes,
+says what to do, and survives pickling.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import CancelledError
+from typing import Any, Self
+
+
+class RamifyError(Exception):
+    """The base of the tree. Keyword facts become attributes; the message is the only positional argument.
+
+    >>> import pickle
+    >>> error = JobIdError("no job 'b' in the plan", job_id="b")
+    >>> copy = pickle.loads(pickle.dumps(error))
+    >>> copy.job_id, str(copy)
+    ('b', "no job 'b' in the plan")
+    """
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self._facts = facts
+        for name, value in facts.items():
+            setattr(self, name, value)
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (
+            _rebuild,
+            (type(self), self.message, self._facts),
+            {"__notes__": getattr(self, "__notes__", [])},
+        )
+
+    def with_facts(self, **facts: Any) -> Self:
+        """Adds facts that only a caller further up knows, and returns the same error."""
+        self._facts.update(facts)
+        for name, value in facts.items():
+            setattr(self, name, value)
+        return self
+
+
+def _rebuild(cls: type[RamifyError], message: str, facts: dict[str, Any]) -> RamifyError:
+    return cls(message, **facts)
+
+
+# ---- keys and graphs
+
+
+class RamifyKeyEncodingError(RamifyError, ValueError):
+    """A key that cannot be a name: `key` holds it."""
+
+
+class RamifyKeyDecodingError(RamifyError, ValueError):
+    """A name that no key encodes to: `name` holds it."""
+
+
+class GraphError(RamifyError, ValueError):
+    """A graph that cannot be: a duplicate, a parent that is not there, an edge into the past."""
+
+
+class CycleError(GraphError):
+    """A cycle; `path` is the list of ids, the first again at the end."""
+
+
+class DuplicateKeyError(GraphError):
+    """Two unequal nodes under one key; `key` holds it."""
+
+
+class UnknownKeyError(RamifyError, KeyError):
+    """No such key; `key` holds it, `near` the closest known ones."""
+
+
+class IllegalTransition(RamifyError, RuntimeError):
+    """An event that the transition table forbids. Nothing was changed; `story` tells the node's past."""
+
+
+# ---- drafts, arguments, plans
+
+
+class ArgumentError(RamifyError, ValueError):
+    """Arguments that do not fit the function; `function` and `names` hold the facts."""
+
+
+class NotCallableError(RamifyError, TypeError):
+    """What was given as a function cannot be called."""
+
+
+class CallFormError(RamifyError, TypeError):
+    """Arguments in none of the forms that a function takes; the message shows the forms."""
+
+
+class DraftError(RamifyError, ValueError):
+    """A DAG that cannot be compiled; `key` says where."""
+
+
+class UnpicklableError(RamifyError, TypeError):
+    """A value that cannot travel to a worker: `job_id`, `argument`, and `path` inside it."""
+
+
+class ModeError(RamifyError, ValueError):
+    """An option that is unknown, or that excludes another."""
+
+
+class TargetError(RamifyError, ValueError):
+    """`file.py:name` or `module:name` that leads to nothing runnable."""
+
+
+class PlanError(RamifyError, ValueError):
+    """A folder that is not a readable plan; `path` holds it."""
+
+
+class PlanVersionError(PlanError):
+    """A plan that another version wrote; `found` and `expected` hold the numbers."""
+
+
+class JobIdError(PlanError):
+    """A job id that is not in the plan; `job_id` holds it."""
+
+
+class OutputsExistError(RamifyError, ValueError):
+    """Outputs are already there; `job_ids` lists them."""
+
+
+# ---- storage
+
+
+class RamifySerializationError(RamifyError, TypeError):
+    """A value that no encoder could write; `path` inside the value, where known."""
+
+
+class RamifyDeserializationError(RamifyError, ValueError):
+    """A stored value that is missing, truncated, changed or unreadable; `path` holds where."""
+
+
+class ChecksumError(RamifyDeserializationError):
+    """The stored bytes are not those that were written; `expected` and `found` hold the digests."""
+
+
+class StorageError(RamifyError, OSError):
+    """The file system refused: full, read-only, no permission. `path` and `errno` hold the facts."""
+
+
+class JournalError(RamifyError, ValueError):
+    """A journal that cannot be folded; `path` and `line` say where."""
+
+
+class LockedError(RamifyError, RuntimeError):
+    """Another driver has the folder: `host`, `pid`, `since`."""
+
+
+class UnknownRunError(RamifyError, KeyError):
+    """No run of that name; `name` holds it."""
+
+
+# ---- running
+
+
+class JobError(RamifyError, RuntimeError):
+    """A job that did not end with a value; `job_id` and `attempt` where known."""
+
+
+class WorkerDied(JobError):
+    """The process of a job ended before its result: `exit_code` or `signal`, `log`."""
+
+
+class RemoteError(JobError):
+    """An exception that could not travel; `type_name` and `traceback_text` hold what it was."""
+
+
+class JobTimeout(JobError, TimeoutError):
+    """An attempt took longer than its `timeout` (seconds)."""
+
+
+class RunTimeout(RamifyError, TimeoutError):
+    """The wait ended before the run did."""
+
+
+class JobCancelled(RamifyError, CancelledError):
+    """A job that was cancelled before it had a value."""
+
+
+class ParentFailed(JobError):
+    """A job that cannot run because a parent has no value; `cause_id` names the first failure."""
+
+
+class InfrastructureError(RamifyError, RuntimeError):
+    """What Ramify itself needs was lost: a fork template, a pool, a connection."""
+
+
+class RamifyWarning(UserWarning):
+    """Something was ignored, replaced or could not be recorded, and the run went on."""

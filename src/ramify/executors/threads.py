@@ -1,0 +1,154 @@
+"""Attempts in threads of this process, or one by one in the thread that drives.
+
+There is no driver thread to hand over to: the worker that ends an attempt tells the driver, which folds the
+news and hands out more on that same thread, so a chain never changes threads. A sleeper is woken only where
+that pays: two threads that run very short functions fight for the interpreter lock and are slower than one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from time import perf_counter
+
+from ramify.ports import Order, Outcome, Tell
+
+SHORT = 0.0002
+"""Seconds below which a second thread costs more than it brings (with files written; 50 µs without)."""
+
+LONG = 0.001
+"""Seconds from which a start is worth writing down before it is made."""
+
+
+class ThreadExecutor:
+    """Performs orders in `workers` daemon threads; with `workers=0`, when the caller takes them.
+
+    `perform` carries out one order and returns its outcome; it must not raise. What runs in a thread cannot
+    be stopped (`stops` is False): `stop` abandons the thread, whose late word nobody waits for, and a new one
+    takes its place.
+    """
+
+    stops = False
+
+    def __init__(self, perform: Callable[[Order], Outcome], workers: int, name: str = "ramify") -> None:
+        self.perform = perform
+        self.workers = workers
+        self.slots: int | None = max(workers, 1)
+        self.name = name
+        self.seconds: dict[int, float] = {}
+        self._todo: deque[Order] = deque()
+        self._free: deque[_Worker] = deque()
+        self._busy: dict[tuple[int, int], _Worker] = {}
+        self._workers: set[_Worker] = set()
+        self._closing = False
+        self._lock = threading.Lock()
+
+    def start(self, tell: Tell) -> None:
+        """Threads are made when there is work for them."""
+        self.tell = tell
+
+    def submit(self, orders: Sequence[Order]) -> None:
+        """Queues orders; whoever is free, or becomes free, takes them."""
+        self._todo.extend(orders)
+        if not self.workers:
+            return
+        if threading.current_thread() not in self._workers:
+            self._wake_one()
+
+    def is_short(self, kind: int) -> bool:
+        """Whether orders of this kind are known to be short."""
+        return self.seconds.get(kind, 1.0) < LONG
+
+    def nudge(self) -> None:
+        """Mends a wrong guess: wakes a sleeper when work is queued. The waiting thread calls it at times."""
+        if self._todo and self.workers:
+            self._wake_one()
+
+    def take(self) -> Order | None:
+        """The next queued order, for a thread that performs it itself with `timed`."""
+        try:
+            return self._todo.popleft()
+        except IndexError:
+            return None
+
+    def timed(self, order: Order) -> Outcome:
+        """Performs an order in this thread, and learns how long its kind takes."""
+        began = perf_counter()
+        outcome = self.perform(order)
+        self.seconds[order.kind] = perf_counter() - began
+        return outcome
+
+    def _wake_one(self) -> None:
+        try:
+            self._free.popleft().gate.release()
+            return
+        except IndexError:
+            pass
+        with self._lock:
+            if len(self._workers) >= self.workers or self._closing:
+                return
+            worker = _Worker(self)
+            self._workers.add(worker)
+        worker.start()
+
+    def _work(self, worker: _Worker) -> None:
+        """A worker's life: take orders while there are any, then sleep until woken."""
+        while not worker.abandoned:
+            try:
+                order = self._todo.popleft()
+            except IndexError:
+                if self._closing:
+                    return
+                self._free.append(worker)
+                if self._todo or self._closing:
+                    self._wake_one()
+                worker.gate.acquire()
+                continue
+            if self._todo and self.seconds.get(order.kind, 1.0) > SHORT:
+                self._wake_one()
+            self._perform_as(worker, order)
+
+    def _perform_as(self, worker: _Worker, order: Order) -> None:
+        attempt = order.node, order.attempt
+        self._busy[attempt] = worker
+        outcome = self.timed(order)
+        if self._busy.pop(attempt, None) is not None:
+            self.tell(order.node, order.attempt, "ended", outcome)
+
+    def stop(self, attempts: Iterable[tuple[int, int]]) -> None:
+        """Abandons the threads of these attempts: they go on, and nobody waits for what they bring."""
+        for attempt in attempts:
+            worker = self._busy.pop(attempt, None)
+            if worker is None:
+                continue
+            worker.abandoned = True
+            self._workers.discard(worker)
+            if self._todo:
+                self._wake_one()
+
+    def close(self, force: bool = False) -> None:
+        """Ends the threads that sleep and waits for them; with `force`, abandons those that work."""
+        self._closing = True
+        if force:
+            self._todo.clear()
+            self.stop(list(self._busy))
+        for worker in list(self._workers):
+            worker.gate.release()
+        for worker in list(self._workers):
+            if worker is not threading.current_thread():
+                worker.join()
+        self._workers.clear()
+
+
+class _Worker(threading.Thread):
+    """A daemon thread with a gate that it sleeps at."""
+
+    def __init__(self, executor: ThreadExecutor) -> None:
+        super().__init__(name=f"{executor.name}-worker", daemon=True)
+        self.executor = executor
+        self.abandoned = False
+        self.gate = threading.Semaphore(0)
+
+    def run(self) -> None:
+        self.executor._work(self)

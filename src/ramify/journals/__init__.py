@@ -1,0 +1,1 @@
+"""Journals: one append-only sequence of records per run, one writer."""

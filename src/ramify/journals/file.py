@@ -1,0 +1,119 @@
+"""A journal as one file of JSON lines.
+
+Each record is one line, handed to the operating system in one `write`, so that a killed process leaves at
+most one line cut short, which reading skips and writing replaces. The first line names the format's version.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from ramify.errors import JournalError, StorageError
+
+VERSION: Final = 1
+"""The version of the format; a reader refuses a later one."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class FileJournal:
+    """Writes records to the end of a file, which is made with its first record.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     journal = FileJournal(folder + "/journal.jsonl")
+    ...     journal.append(["run", {"name": "calm-otter"}])
+    ...     journal.close()
+    ...     list(read_journal(folder + "/journal.jsonl"))
+    [['run', {'name': 'calm-otter'}]]
+    """
+
+    def __init__(self, path: str, *, durable: bool = False) -> None:
+        self.path = path
+        self.durable = durable
+        self._file: int | None = None
+
+    def append(self, record: Sequence[Any]) -> None:
+        """Writes one record; raises `StorageError` where the file system refuses.
+
+        A line that was written in part (a full disk) is taken back, so what follows stays readable.
+        """
+        line = _encode(record) + b"\n"
+        try:
+            file = self._open() if self._file is None else self._file
+            written = os.write(file, line)
+            if written != len(line):
+                self._take_back(file, written)
+                raise OSError(28, os.strerror(28), self.path)
+            if self.durable:
+                os.fsync(file)
+        except OSError as error:
+            raise StorageError(
+                f"the journal {self.path} cannot be written: {error.strerror}; "
+                "make room or give the run another folder",
+                path=self.path,
+                errno=error.errno,
+            ) from error
+
+    def _open(self) -> int:
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        size = os.fstat(file).st_size
+        if size == 0:
+            os.write(file, _encode(["ramify-journal", VERSION]) + b"\n")
+        else:
+            os.truncate(file, _whole_lines(self.path))
+        self._file = file
+        return file
+
+    @staticmethod
+    def _take_back(file: int, written: int) -> None:
+        os.ftruncate(file, os.fstat(file).st_size - written)
+
+    def close(self) -> None:
+        """Closes the file; may be called twice."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def _whole_lines(path: str) -> int:
+    """How many bytes of the file are whole lines."""
+    with open(path, "rb") as file:
+        data = file.read()
+    return data.rfind(b"\n") + 1
+
+
+def read_journal(path: str) -> Iterator[list[Any]]:
+    """The records of a journal, in order; a last line that was cut short is left out.
+
+    Raises `JournalError` for a file that is no journal, a later version, and a whole line that is not JSON.
+    """
+    with open(path, "rb") as file:
+        data = file.read()
+    lines = data[: data.rfind(b"\n") + 1].splitlines()
+    if not lines:
+        return
+    head = _decode(lines[0], path, 1)
+    if head[:1] != ["ramify-journal"]:
+        raise JournalError(f"{path} is not a journal of Ramify", path=path, line=1)
+    if head[1] > VERSION:
+        raise JournalError(
+            f"{path} has version {head[1]}, this Ramify reads up to {VERSION}: update it", path=path, line=1
+        )
+    for number, line in enumerate(lines[1:], 2):
+        yield _decode(line, path, number)
+
+
+def _decode(line: bytes, path: str, number: int) -> list[Any]:
+    try:
+        record = msgspec.json.decode(line)
+    except msgspec.DecodeError as error:
+        raise JournalError(f"line {number} of {path} is damaged: {error}", path=path, line=number) from error
+    if not isinstance(record, list):
+        raise JournalError(f"line {number} of {path} is no record", path=path, line=number)
+    return record

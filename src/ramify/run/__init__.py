@@ -1,0 +1,1 @@
+"""Runs: the driver, what it writes down, and what reads that back."""

@@ -1,0 +1,44 @@
+"""How an attempt that brought no value is told: to the caller whole, to the journal without pickles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ramify.ports import Failure, Outcome
+
+
+def not_stored(outcome: Outcome, error: Exception) -> Outcome:
+    """The outcome of a good attempt whose value could not be made the output."""
+    failure = Failure(type(error).__name__, str(error), during="store")
+    return Outcome("error", error=failure, seconds=outcome.seconds, pid=outcome.pid, host=outcome.host)
+
+
+def as_failure(outcome: Outcome, why: str | None, limit: float | None) -> Failure:
+    """The failure of an outcome that is not good; `why` is what the driver had stopped it for."""
+    if why == "timeout":
+        return Failure(
+            "JobTimeout", f"the attempt took longer than its timeout of {limit:g} s", during="timeout"
+        )
+    if outcome.error is not None:
+        return outcome.error
+    if outcome.signal is not None:
+        return Failure("WorkerDied", f"the process was killed by signal {outcome.signal}", during="died")
+    if outcome.exit_code is not None:
+        return Failure("WorkerDied", f"the process exited with code {outcome.exit_code}", during="died")
+    return Failure("WorkerDied", "the process ended without a result", during="died")
+
+
+def facts_of(outcome: Outcome, failure: Failure) -> dict[str, Any]:
+    """What the journal keeps of a failure: not the pickled exception, and the user's own frames only."""
+    facts = {
+        "type": failure.type_name,
+        "message": failure.message,
+        "traceback": failure.traceback,
+        "during": failure.during,
+        "exit_code": outcome.exit_code,
+        "signal": outcome.signal,
+        "pid": outcome.pid or None,
+        "host": outcome.host or None,
+        "seconds": outcome.seconds or None,
+    }
+    return {name: value for name, value in facts.items() if value is not None}

@@ -1,0 +1,306 @@
+"""One execution of a plan, from the lock to the last sidecar."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import warnings
+from typing import Any
+
+from ramify._version import __version__
+from ramify.catalogue import open_catalogue
+from ramify.core.engine import EVERYTHING
+from ramify.core.keys import encode_key
+from ramify.errors import ModeError, OutputsExistError, RamifyError, RamifyWarning
+from ramify.executors.threads import ThreadExecutor
+from ramify.files.lock import FolderLock
+from ramify.journals.file import FileJournal
+from ramify.plan.folder import read_plan
+from ramify.plan.opened import Plan
+from ramify.ports import Executor, Order, Outcome
+from ramify.run.contract import Policy
+from ramify.run.driver import Driver
+from ramify.run.limits import check_demands, demand_of, local_options, machine_limits
+from ramify.run.names import new_name
+from ramify.run.options import Options
+from ramify.run.queue import ReadyQueue
+from ramify.run.ranks import ranks
+from ramify.run.record import Recorder
+from ramify.run.verdict import error_of, status_of
+from ramify.run.view import JOURNAL, LOGS, graph_record, log_name
+from ramify.run.work import PlanWork
+from ramify.settings import project_home
+from ramify.stores.folder import FolderStore
+from ramify.values import LazyDict
+
+
+def execute(plan_path: str, **options: Any) -> LazyDict:
+    """Runs a plan and returns its outputs; the keywords are those of `Options`.
+
+    Raises `ModeError`, `PlanError`, `OutputsExistError`, `LockedError` or `ArgumentError` before anything
+    runs, and `DAGExecutionError` when a job failed or the run was cancelled.
+    """
+    chosen = Options(**options)
+    chosen.check()
+    plan = read_plan(plan_path)
+    name = chosen.name or new_name(_names_in(plan.run_folder))
+    if chosen.name is not None and os.path.exists(os.path.join(plan.run_folder, chosen.name, JOURNAL)):
+        raise ModeError(
+            f"there is a run {name!r} in {plan.run_folder} already: choose another name", name=name
+        )
+    with FolderLock(plan.run_folder, run=name):
+        run = Run(plan, name, chosen)
+        if chosen.on_start is not None:
+            chosen.on_start(run)
+        run.carry_out()
+    return LazyDict(plan.outputs)
+
+
+class Run:
+    """One execution of a plan: its name, its folder, how it stands, and the way to end it."""
+
+    def __init__(self, plan: Plan, name: str, options: Options) -> None:
+        self.plan = plan
+        self.name = name
+        self.folder = os.path.join(plan.run_folder, name)
+        self.options = options
+        self.store = FolderStore(plan.outputs)
+        self._prepare_outputs()
+        self.work = PlanWork(plan, self.store, name, reuse=options.skip_completed)
+        self.engine = self.work.engine
+        self.driver = self._make_driver()
+        self.started = 0.0
+        self.end: dict[str, Any] | None = None
+
+    # ---- before anything runs
+
+    def _prepare_outputs(self) -> None:
+        """Adopts what a killed run left whole, or refuses to mix with what is there."""
+        present = self.store.listing()
+        if self.options.skip_completed:
+            self._adopt_parts()
+        elif present:
+            stored = {self.plan.stored(i): i for i in self.plan.job_ids()}
+            ids = sorted(stored[name] for name in present if name in stored)
+            if ids:
+                raise _outputs_exist(ids, self.plan.outputs)
+        self.store.sweep()
+
+    def _adopt_parts(self) -> None:
+        for token, record in self.store.parts():
+            job_id = record.get("job_id", "")
+            if self.plan.holds(job_id) and self.store.holds(self.plan.stored(job_id)) is None:
+                self.store.adopt(self.plan.stored(job_id), token, record)
+
+    def _make_driver(self) -> Driver:
+        options, engine = self.options, self.engine
+        policy = Policy(
+            fail_fast=options.on_failure == "fail_fast",
+            workers=None if options.executor is not None else options.max_workers or 1,
+            retries=options.retries or 0,
+            timeout=options.timeout,
+        )
+        rank = ranks(engine.keys, engine.parents, by_path=policy.workers != 1)
+        queue = ReadyQueue(rank, machine_limits(options.limits))
+        self._apply_policies(policy, queue)
+        check_demands(engine, queue.demands, queue.limits)
+        executors, executor_of = self._executors(policy)
+        recorder = Recorder(
+            FileJournal(os.path.join(self.folder, JOURNAL), durable=options.durable), options.observers
+        )
+        return Driver(
+            engine,
+            self.work,
+            executors,
+            policy=policy,
+            queue=queue,
+            recorder=recorder,
+            executor_of=executor_of,
+        )
+
+    def _apply_policies(self, policy: Policy, queue: ReadyQueue) -> None:
+        """What single jobs say of retries, time and resources, and what `job_resources` means here."""
+        asked = self._asked_locally()
+        for node in range(len(self.engine)):
+            definition = self.work.definition(node)
+            if definition is None:
+                continue
+            own = definition.policy
+            top = self.engine.keys[node].partition("/")[0]
+            resources, timeout = asked.get(top, ({}, None))
+            demand = demand_of({**own.resources, **resources})
+            if demand and self.options.executor is None:
+                queue.demands[node] = demand
+            if own.retries:
+                policy.node_retries[node] = own.retries
+            if timeout or own.timeout:
+                policy.node_timeouts[node] = timeout or own.timeout or 0.0
+
+    def _asked_locally(self) -> dict[str, tuple[dict[str, Any], float | None]]:
+        given = self.options.job_resources
+        if not given:
+            return {}
+        tops = {job_id.partition("/")[0] for job_id in self.plan.job_ids()}
+        asked = {}
+        for key, options in given.items():
+            name = encode_key(key)
+            if name not in tops:
+                raise ModeError(
+                    f"job_resources names {key!r}, which is no top-level key; those are: "
+                    f"{', '.join(sorted(tops))}",
+                    key=key,
+                )
+            if self.options.executor is None:
+                asked[name] = local_options(name, options)
+        return asked
+
+    def _executors(self, policy: Policy) -> tuple[list[Executor], dict[int, int]]:
+        options = self.options
+        if options.executor is not None:
+            from ramify.executors.foreign import ForeignExecutor
+
+            foreign: Executor = ForeignExecutor(
+                options.executor,
+                self.plan.path,
+                self.name,
+                options.execution_mode,
+                options.job_resources,
+            )
+            return [foreign], {}
+        if options.execution_mode == "thread":
+            return self._threads(policy)
+        from ramify.executors.processes import ProcessExecutor
+
+        fresh = options.execution_mode == "subprocess"
+        return [
+            ProcessExecutor(self.plan.path, self.plan.run_folder, self.name, policy.workers or 1, fresh)
+        ], {}
+
+    def _threads(self, policy: Policy) -> tuple[list[Executor], dict[int, int]]:
+        """One worker works in the calling thread, unless it may have to be abandoned for taking too long."""
+        workers = policy.workers or 1
+        inline = workers == 1 and not policy.has_timeouts
+        return [ThreadExecutor(self._perform, 0 if inline else workers)], {}
+
+    def _perform(self, order: Order) -> Outcome:
+        from ramify.worker.attempt import perform
+        from ramify.worker.logs import captured
+
+        with captured(os.path.join(self.folder, LOGS, log_name(order.job_id, order.attempt))):
+            token = self.work.token(order.node, order.attempt)
+            return perform(self.plan, order.job_id, token, leave_record=False)
+
+    # ---- the run
+
+    def carry_out(self) -> None:
+        """Runs to the end, writes the end down, and raises `DAGExecutionError` where an output is missing."""
+        self._begin()
+        try:
+            self.driver.run()
+        except BaseException as error:
+            self._finish(type(error).__name__)
+            raise
+        self._finish(None)
+        if not self.driver.is_good():
+            raise error_of(self.driver, self.work, self.folder)
+
+    def _begin(self) -> None:
+        self.started = time.time()
+        facts = self._facts()
+        recorder = self.driver.recorder
+        recorder.begin(facts)
+        recorder.journal.append(graph_record(self.engine))
+        for observer in recorder.observers:
+            begin = getattr(observer, "begin", None)
+            if begin is not None:
+                begin(self.engine, facts)
+        self._catalogue("began", facts)
+        self.engine.want(None, EVERYTHING, self.started)
+
+    def _facts(self) -> dict[str, Any]:
+        options = self.options
+        return {
+            "name": self.name,
+            "version": __version__,
+            "plan": os.path.relpath(self.plan.path, self.folder),
+            "outputs": os.path.relpath(self.plan.outputs, self.folder),
+            "mode": options.execution_mode if options.executor is None else type(options.executor).__name__,
+            "workers": self.driver.policy.workers,
+            "started": self.started,
+            "host": os.uname().nodename,
+            "pid": os.getpid(),
+            "python": sys.version.split()[0],
+            "command": list(sys.argv),
+            "folder": os.getcwd(),
+        }
+
+    def _finish(self, interrupted: str | None) -> None:
+        self.store.sweep()
+        if self.driver.is_good():
+            self._seal()
+        self.end = {
+            "status": "CANCELLED" if interrupted else self.status,
+            "ended": time.time(),
+            "counts": self.driver.counts(),
+            "interrupted": interrupted,
+        }
+        self.driver.recorder.end(self.end)
+        self._catalogue("ended", self.end)
+
+    def _seal(self) -> None:
+        """The records of the groups: they are complete now, and in the order of the draft."""
+        names = dict(self.plan.folders())
+        digests = self.work.digests()
+        members: list[tuple[str, str]] = []
+        empty: list[str] = []
+        stack = [""]
+        while stack:
+            path = stack.pop()
+            if path in names:
+                above = f"{path}/" if path else ""
+                stack.extend(above + name for name in reversed(names[path]))
+                if not names[path] and path:
+                    empty.append(path)
+            else:
+                members.append((path, digests[path]))
+        self.store.finish_folders(members, empty=empty)
+
+    def _catalogue(self, what: str, facts: dict[str, Any]) -> None:
+        """The catalogue is a convenience: the run goes on without it."""
+        try:
+            catalogue = open_catalogue(project_home())
+            if what == "began":
+                catalogue.began(self.name, self.folder, facts)
+            else:
+                catalogue.ended(self.name, facts)
+        except (OSError, RamifyError) as error:
+            warnings.warn(f"the run is not in the catalogue: {error}", RamifyWarning, stacklevel=2)
+
+    # ---- how it stands
+
+    @property
+    def status(self) -> str:
+        """NOT_STARTED, RUNNING, COMPLETED, FAILED or CANCELLED."""
+        return status_of(self.driver) if self.started else "NOT_STARTED"
+
+    def stats(self) -> dict[str, int]:
+        """How many jobs are in each state."""
+        return self.driver.counts()
+
+    def cancel(self, force: bool = False) -> None:
+        """Starts nothing more; with `force`, ends what runs too."""
+        self.driver.cancel("cancelled", force)
+
+
+def _outputs_exist(ids: list[str], outputs: str) -> OutputsExistError:
+    some = ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else "")
+    return OutputsExistError(
+        f"{len(ids)} outputs are in {outputs} already ({some}): keep them with skip_completed=True (or "
+        'reuse="auto"), or remove them with clear_outputs',
+        job_ids=ids,
+    )
+
+
+def _names_in(folder: str) -> list[str]:
+    return os.listdir(folder) if os.path.isdir(folder) else []

@@ -1,0 +1,65 @@
+"""How a plan is to be executed: what a caller may say, checked before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from ramify.errors import ModeError
+from ramify.ports import Observer
+from ramify.run.names import check_name
+
+if TYPE_CHECKING:
+    from ramify.run.execute import Run
+
+MODES: Final = ("subprocess", "thread", "process")
+ON_FAILURE: Final = ("fail_fast", "continue")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a plan is to be executed; see `DAG.evaluate` for the meaning of each."""
+
+    executor: Any = None
+    max_workers: int | None = None
+    execution_mode: str = "subprocess"
+    skip_completed: bool = False
+    on_failure: str = "fail_fast"
+    job_resources: Mapping[Any, Mapping[str, Any]] | None = None
+    retries: int | None = None
+    timeout: float | None = None
+    name: str | None = None
+    limits: Mapping[str, float | str] | None = None
+    durable: bool = False
+    observers: Sequence[Observer] = ()
+    on_start: Callable[[Run], object] | None = None
+
+    def check(self) -> None:
+        """Raises `ModeError` for a value that is unknown, or that excludes another."""
+        if self.execution_mode not in MODES:
+            raise ModeError(_unknown("execution_mode", self.execution_mode, MODES))
+        if self.on_failure not in ON_FAILURE:
+            raise ModeError(_unknown("on_failure", self.on_failure, ON_FAILURE))
+        if self.executor is not None and self.max_workers is not None:
+            raise ModeError("pass executor or max_workers, not both: an executor knows its own workers")
+        if self.max_workers is not None and not _is_count(self.max_workers, 1):
+            raise ModeError(f"max_workers must be a whole number, 1 or more; it is {self.max_workers!r}")
+        if self.retries is not None and not _is_count(self.retries, 0):
+            raise ModeError(f"retries must be a whole number, 0 or more; it is {self.retries!r}")
+        if self.timeout is not None and not (_is_number(self.timeout) and self.timeout > 0):
+            raise ModeError(f"timeout must be a number of seconds above 0; it is {self.timeout!r}")
+        if self.name is not None:
+            check_name(self.name)
+
+
+def _unknown(option: str, value: object, known: Sequence[str]) -> str:
+    return f"{option} {value!r} is unknown: use one of {', '.join(map(repr, known))}"
+
+
+def _is_count(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

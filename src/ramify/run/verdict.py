@@ -1,0 +1,88 @@
+"""What a run that is over comes to: its status, and the error that tells of what is missing."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ramify.core.columns import Columns
+from ramify.core.table import BLOCKED, CANCELLED, FAILED, GOOD, REST
+from ramify.errors import JobCancelled, JobTimeout, WorkerDied
+from ramify.run.driver import Driver
+from ramify.run.failure import DAGExecutionError
+from ramify.run.view import LOGS, log_name
+from ramify.run.work import PlanWork
+
+
+def status_of(driver: Driver) -> str:
+    """RUNNING, COMPLETED, FAILED (as soon as a job failed) or CANCELLED."""
+    state = driver.engine.state
+    if state.count(FAILED):
+        return "FAILED"
+    if not driver.done:
+        return "RUNNING"
+    return "COMPLETED" if driver.is_good() else "CANCELLED"
+
+
+def error_of(driver: Driver, work: PlanWork, folder: str) -> DAGExecutionError:
+    """The error of a run that is over and not good; its cause is the first failure's own exception."""
+    node = driver.first_failure
+    facts = {
+        **_jobs(work),
+        "plan_dir": work.plan.path,
+        "outputs_path": work.plan.outputs,
+        "run_folder": folder,
+    }
+    if node is None:
+        cause: BaseException = JobCancelled(f"the run was cancelled: {driver.cancel_reason or 'on request'}")
+        error = DAGExecutionError(str(cause), cause=cause, **facts)
+    else:
+        log = os.path.join(folder, LOGS, log_name(work.engine.keys[node], work.engine.attempts[node]))
+        failure = driver.outcomes[node].error
+        cause = _cause(driver, node, log)
+        error = DAGExecutionError(
+            failed_job_id=work.engine.keys[node],
+            cause=cause,
+            log=log if os.path.exists(log) else None,
+            traceback_text=failure.traceback if failure else "",
+            **facts,
+        )
+    error.__cause__ = cause
+    return error
+
+
+def _cause(driver: Driver, node: int, log: str) -> BaseException:
+    from ramify.worker.failure import revive
+
+    outcome = driver.outcomes[node]
+    failure = outcome.error
+    assert failure is not None, "the driver gives every failed outcome its failure"
+    facts = {"job_id": driver.engine.keys[node], "attempt": driver.engine.attempts[node]}
+    if failure.during == "timeout":
+        return JobTimeout(failure.message, **facts)
+    if failure.during == "died":
+        ended = {"exit_code": outcome.exit_code, "signal": outcome.signal, "log": log}
+        return WorkerDied(failure.message, **ended, **facts)
+    return revive(failure)
+
+
+def _jobs(work: PlanWork) -> dict[str, Any]:
+    """The ids of all jobs, by what came of them."""
+    found: dict[str, list[str]] = {
+        name: [] for name in ("completed_jobs", "failed_jobs", "stopped_jobs", "not_started_jobs")
+    }
+    engine = work.engine
+    for node, key in enumerate(engine.keys):
+        if work.definition(node) is not None:
+            found[_came_to(engine, node)].append(key)
+    return found
+
+
+def _came_to(engine: Columns, node: int) -> str:
+    state = engine.state[node]
+    if GOOD[state]:
+        return "completed_jobs"
+    if state == FAILED:
+        return "failed_jobs"
+    was_stopped = engine.attempts[node] > 0 and (state == CANCELLED or not REST[state])
+    return "stopped_jobs" if was_stopped and state != BLOCKED else "not_started_jobs"

@@ -1,0 +1,236 @@
+"""A run, read from its folder: the fold of its journal. For any process, while it runs and after.
+
+Nothing is unpickled and nobody is asked; watching does not disturb the run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ramify.core.engine import Engine
+from ramify.core.graph import GATHER, KIND
+from ramify.core.keys import sort_key
+from ramify.core.replay import Rows, replay
+from ramify.core.table import BLOCKED, NAMES
+from ramify.core.views import STATUS, blocker
+from ramify.errors import JobIdError, JournalError, UnknownRunError
+from ramify.files.lock import read_holder
+from ramify.journals.file import read_journal
+
+JOURNAL: Final = "journal.jsonl"
+LOGS: Final = "logs"
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One job of a run. Times are seconds since the epoch; `seconds` is how long its last attempt took.
+
+    `failure` holds `type`, `message`, `traceback` and, where known, `exit_code`, `signal`, `host`, `pid`.
+    `blocked_by` is the id of the job whose failure keeps this one from running. `note` says why it was
+    cancelled. `log` is the file with what its last attempt printed, None where it printed nothing.
+    """
+
+    job_id: str
+    state: str
+    status: str
+    attempts: int
+    started: float | None
+    ended: float | None
+    failure: dict[str, Any] | None = None
+    blocked_by: str | None = None
+    note: str | None = None
+    log: str | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the last attempt took, or None where it did not run to its end."""
+        if self.started is None or self.ended is None:
+            return None
+        return max(0.0, self.ended - self.started)
+
+
+class RunView:
+    """One run, as its journal tells it at the moment of opening.
+
+    `facts` are what was known at the start: `name`, `plan`, `outputs`, `mode`, `workers`, `host`, `pid`,
+    `started`, `command`. `end` is None until the run is over.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = os.path.abspath(folder)
+        path = os.path.join(self.folder, JOURNAL)
+        if not os.path.exists(path):
+            raise UnknownRunError(f"no run in {folder}: it has no {JOURNAL}", name=folder)
+        self.facts: dict[str, Any] = {}
+        self.end: dict[str, Any] | None = None
+        self.engine = Engine()
+        self._started: dict[int, float] = {}
+        self._ended: dict[int, float] = {}
+        self._fold(path)
+
+    def _fold(self, path: str) -> None:
+        for record in read_journal(path):
+            what = record[0]
+            if what == "rows":
+                rows: Rows = (record[1], record[2], record[3], record[4])
+                replay(self.engine, [rows])
+                self._keep_times(rows)
+            elif what == "graph":
+                load_graph(self.engine, record)
+            elif what == "run":
+                self.facts.update(record[1])
+                self.end = None
+            elif what == "end":
+                self.end = record[1]
+            elif what != "at":
+                raise JournalError(f"{path} has a record {what!r} that this version does not know", path=path)
+
+    def _keep_times(self, rows: Rows) -> None:
+        letters, nodes, times, _ = rows
+        for letter, node, t in zip(letters, nodes, times, strict=True):
+            if letter == "s":
+                self._started[node] = t
+                self._ended.pop(node, None)
+            elif letter in "SfrXl":
+                self._ended[node] = t
+
+    # ---- the run
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return str(self.facts.get("name", os.path.basename(self.folder)))
+
+    @property
+    def status(self) -> str:
+        """RUNNING, COMPLETED, FAILED or CANCELLED; LOST where its driver died before the end."""
+        if self.end is not None:
+            return str(self.end["status"])
+        holder = read_holder(os.path.dirname(self.folder))
+        return "RUNNING" if holder is not None and holder.get("run") == self.name else "LOST"
+
+    @property
+    def started(self) -> float | None:
+        """When the run began."""
+        return self.facts.get("started")
+
+    @property
+    def ended(self) -> float | None:
+        """When it ended, None while it runs and where its driver died."""
+        return None if self.end is None else self.end.get("ended")
+
+    @property
+    def plan(self) -> str:
+        """The path of its plan."""
+        return os.path.normpath(os.path.join(self.folder, str(self.facts.get("plan", "."))))
+
+    @property
+    def outputs(self) -> str:
+        """The path of its outputs."""
+        return os.path.normpath(os.path.join(self.folder, str(self.facts.get("outputs", "."))))
+
+    # ---- its jobs
+
+    def job_ids(self) -> list[str]:
+        """All job ids, sorted key by key."""
+        engine = self.engine
+        found = (k for k, flags in zip(engine.keys, engine.flags, strict=True) if flags & KIND != GATHER)
+        return sorted(found, key=_by_key)
+
+    def jobs(self) -> Iterator[JobView]:
+        """All jobs, sorted by id."""
+        for job_id in self.job_ids():
+            yield self._view(self.engine.number[job_id])
+
+    def job(self, job_id: str) -> JobView:
+        """One job, by its id, or by a beginning of it that no other job has."""
+        return self._view(self.engine.number[self.resolve(job_id)])
+
+    def resolve(self, job_id: str) -> str:
+        """The whole id of a shortened one; `JobIdError` where it fits none or several."""
+        if job_id in self.engine.number and not job_id.startswith("@"):
+            return job_id
+        ids = self.job_ids()
+        fits = [i for i in ids if i.startswith(job_id)] or [i for i in ids if job_id in i]
+        if len(fits) == 1:
+            return fits[0]
+        if fits:
+            some = ", ".join(fits[:5]) + (", ..." if len(fits) > 5 else "")
+            raise JobIdError(f"{job_id!r} fits {len(fits)} jobs: {some}", job_id=job_id, fits=fits)
+        raise JobIdError(
+            f"no job {job_id!r} in the run {self.name}: `ramify status` lists them", job_id=job_id
+        )
+
+    def _view(self, node: int) -> JobView:
+        engine = self.engine
+        state = engine.state[node]
+        reason = engine.reasons.get(node)
+        return JobView(
+            job_id=engine.keys[node],
+            state=NAMES[state],
+            status=STATUS[NAMES[state]],
+            attempts=engine.attempts[node],
+            started=self._started.get(node),
+            ended=self._ended.get(node),
+            failure=reason if isinstance(reason, dict) else None,
+            blocked_by=blocker(engine, node) if state == BLOCKED else None,
+            note=reason if isinstance(reason, str) else None,
+            log=self.log_of(node),
+        )
+
+    def log_of(self, node: int, attempt: int | None = None) -> str | None:
+        """The log file of an attempt (the last, if None), or None where it printed nothing."""
+        path = os.path.join(
+            self.folder, LOGS, log_name(self.engine.keys[node], attempt or self.engine.attempts[node])
+        )
+        return path if os.path.exists(path) else None
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs are in each state of the engine."""
+        found: dict[str, int] = {}
+        for state, flags in zip(self.engine.state, self.engine.flags, strict=True):
+            if flags & KIND != GATHER:
+                found[NAMES[state]] = found.get(NAMES[state], 0) + 1
+        return found
+
+
+def log_name(job_id: str, attempt: int) -> str:
+    """The name of an attempt's log below the folder of logs.
+
+    >>> log_name("scores/m1/train", 1), log_name("a", 2)
+    ('scores/m1/train.log', 'a.2.log')
+    """
+    return f"{job_id}.log" if attempt <= 1 else f"{job_id}.{attempt}.log"
+
+
+def _by_key(job_id: str) -> Any:
+    try:
+        return sort_key(job_id)
+    except ValueError:
+        return ((9, job_id),)
+
+
+def graph_record(engine: Engine) -> list[Any]:
+    """The journal's record of a graph, as columns: keys, parents, flags."""
+    return ["graph", engine.keys, engine.parents, engine.flags.hex()]
+
+
+def load_graph(engine: Engine, record: list[Any]) -> None:
+    """Adds the nodes of a `graph_record`."""
+    _, keys, parents, flags = record
+    for key, above, flag in zip(keys, parents, bytes.fromhex(flags), strict=True):
+        engine.add(key, tuple(above), flag)
+
+
+def runs_in(folder: str) -> list[str]:
+    """The folders of the runs below a run folder, the newest first."""
+    try:
+        names = [e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith(".")]
+    except FileNotFoundError:
+        return []
+    folders = [os.path.join(folder, name) for name in names]
+    found = [f for f in folders if os.path.exists(os.path.join(f, JOURNAL))]
+    return sorted(found, key=lambda f: os.stat(os.path.join(f, JOURNAL)).st_mtime_ns, reverse=True)

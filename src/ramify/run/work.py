@@ -1,0 +1,77 @@
+"""The jobs of a plan as the driver needs them: orders, outputs, and what stands from earlier runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ramify.core.engine import Engine
+from ramify.core.graph import GATHER, REUSABLE, WORK
+from ramify.plan.definition import Definition
+from ramify.plan.opened import Plan
+from ramify.ports import Order, Outcome, Store
+
+
+class PlanWork:
+    """The tables behind the numbers of a run on disk.
+
+    `reuse` lets complete outputs that are there stand.
+    """
+
+    def __init__(self, plan: Plan, store: Store, run_name: str, *, reuse: bool = False) -> None:
+        self.plan = plan
+        self.store = store
+        self.run_name = run_name
+        self.engine = Engine()
+        self.definitions: Sequence[Definition] = list(plan.definitions.values())
+        self._points = [plan.points(d) for d in self.definitions]
+        self._place: list[tuple[int, int]] = []
+        flags = REUSABLE if reuse else WORK
+        add = self.engine.add
+        for key, kind, parents, definition, point in plan.graph():
+            add(key, parents, flags if kind == "job" else GATHER)
+            self._place.append((definition, point))
+
+    def definition(self, node: int) -> Definition | None:
+        """The definition of a node; None for one without work."""
+        number = self._place[node][0]
+        return self.definitions[number] if number >= 0 else None
+
+    def stored(self, node: int) -> str:
+        """Where the node's output is, below the outputs."""
+        number, point = self._place[node]
+        definition = self.definitions[number]
+        return definition.stored(None if point < 0 else self._points[number][point])
+
+    def token(self, node: int, attempt: int) -> str:
+        """What an attempt's part is called."""
+        return f"{self.run_name}.{node}.{attempt}"
+
+    def order(self, node: int, attempt: int) -> Order:
+        """One attempt of a job of the plan."""
+        number, point = self._place[node]
+        job_id = self.engine.keys[node]
+        group = None if point < 0 else self.definitions[number].id
+        return Order(node, attempt, job_id, None, group, number)
+
+    def accept(self, node: int, attempt: int, outcome: Outcome) -> str | None:
+        """Makes the attempt's part the output."""
+        assert outcome.record is not None, "a good outcome has the record of its part"
+        self.store.adopt(self.stored(node), self.token(node, attempt), outcome.record)
+        return outcome.digest
+
+    def drop(self, node: int, attempt: int) -> None:
+        """Removes what the attempt left."""
+        self.store.discard(self.token(node, attempt))
+
+    def stands(self, node: int) -> str | None:
+        """The digest of a complete output that is there."""
+        record = self.store.holds(self.stored(node))
+        return None if record is None else str(record["checksum"]["digest"])
+
+    def digests(self) -> dict[str, str]:
+        """The digest of every output that is good, by where it is stored."""
+        found = {}
+        for node, digest in self.engine.digests.items():
+            if self._place[node][0] >= 0:
+                found[self.stored(node)] = digest
+        return found
