@@ -11,24 +11,22 @@ from typing import Any
 from ramify._version import __version__
 from ramify.catalogue import open_catalogue
 from ramify.core.engine import EVERYTHING
-from ramify.core.keys import encode_key
 from ramify.errors import ModeError, OutputsExistError, RamifyError, RamifyWarning
-from ramify.executors.threads import ThreadExecutor
 from ramify.files.lock import FolderLock
 from ramify.journals.file import FileJournal
 from ramify.plan.folder import read_plan
 from ramify.plan.opened import Plan
-from ramify.ports import Executor, Order, Outcome
+from ramify.run.assemble import apply_policies, make_executors
 from ramify.run.contract import Policy
 from ramify.run.driver import Driver
-from ramify.run.limits import check_demands, demand_of, local_options, machine_limits
+from ramify.run.limits import check_demands, machine_limits
 from ramify.run.names import new_name
 from ramify.run.options import Options
 from ramify.run.queue import ReadyQueue
 from ramify.run.ranks import ranks
 from ramify.run.record import Recorder
 from ramify.run.verdict import error_of, status_of
-from ramify.run.view import JOURNAL, LOGS, graph_record, log_name
+from ramify.run.view import JOURNAL, graph_record
 from ramify.run.work import PlanWork
 from ramify.settings import project_home
 from ramify.stores.folder import FolderStore
@@ -103,9 +101,9 @@ class Run:
         )
         rank = ranks(engine.keys, engine.parents, by_path=policy.workers != 1)
         queue = ReadyQueue(rank, machine_limits(options.limits))
-        self._apply_policies(policy, queue)
+        apply_policies(self.work, options, policy, queue)
         check_demands(engine, queue.demands, queue.limits)
-        executors, executor_of = self._executors(policy)
+        executors, executor_of = make_executors(self.work, options, policy, self.folder)
         recorder = Recorder(
             FileJournal(os.path.join(self.folder, JOURNAL), durable=options.durable), options.observers
         )
@@ -118,78 +116,6 @@ class Run:
             recorder=recorder,
             executor_of=executor_of,
         )
-
-    def _apply_policies(self, policy: Policy, queue: ReadyQueue) -> None:
-        """What single jobs say of retries, time and resources, and what `job_resources` means here."""
-        asked = self._asked_locally()
-        for node in range(len(self.engine)):
-            definition = self.work.definition(node)
-            if definition is None:
-                continue
-            own = definition.policy
-            top = self.engine.keys[node].partition("/")[0]
-            resources, timeout = asked.get(top, ({}, None))
-            demand = demand_of({**own.resources, **resources})
-            if demand and self.options.executor is None:
-                queue.demands[node] = demand
-            if own.retries:
-                policy.node_retries[node] = own.retries
-            if timeout or own.timeout:
-                policy.node_timeouts[node] = timeout or own.timeout or 0.0
-
-    def _asked_locally(self) -> dict[str, tuple[dict[str, Any], float | None]]:
-        given = self.options.job_resources
-        if not given:
-            return {}
-        tops = {job_id.partition("/")[0] for job_id in self.plan.job_ids()}
-        asked = {}
-        for key, options in given.items():
-            name = encode_key(key)
-            if name not in tops:
-                raise ModeError(
-                    f"job_resources names {key!r}, which is no top-level key; those are: "
-                    f"{', '.join(sorted(tops))}",
-                    key=key,
-                )
-            if self.options.executor is None:
-                asked[name] = local_options(name, options)
-        return asked
-
-    def _executors(self, policy: Policy) -> tuple[list[Executor], dict[int, int]]:
-        options = self.options
-        if options.executor is not None:
-            from ramify.executors.foreign import ForeignExecutor
-
-            foreign: Executor = ForeignExecutor(
-                options.executor,
-                self.plan.path,
-                self.name,
-                options.execution_mode,
-                options.job_resources,
-            )
-            return [foreign], {}
-        if options.execution_mode == "thread":
-            return self._threads(policy)
-        from ramify.executors.processes import ProcessExecutor
-
-        fresh = options.execution_mode == "subprocess"
-        return [
-            ProcessExecutor(self.plan.path, self.plan.run_folder, self.name, policy.workers or 1, fresh)
-        ], {}
-
-    def _threads(self, policy: Policy) -> tuple[list[Executor], dict[int, int]]:
-        """One worker works in the calling thread, unless it may have to be abandoned for taking too long."""
-        workers = policy.workers or 1
-        inline = workers == 1 and not policy.has_timeouts
-        return [ThreadExecutor(self._perform, 0 if inline else workers)], {}
-
-    def _perform(self, order: Order) -> Outcome:
-        from ramify.worker.attempt import perform
-        from ramify.worker.logs import captured
-
-        with captured(os.path.join(self.folder, LOGS, log_name(order.job_id, order.attempt))):
-            token = self.work.token(order.node, order.attempt)
-            return perform(self.plan, order.job_id, token, leave_record=False)
 
     # ---- the run
 

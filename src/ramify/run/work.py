@@ -36,6 +36,10 @@ class PlanWork:
         number = self._place[node][0]
         return self.definitions[number] if number >= 0 else None
 
+    def kind(self, node: int) -> int:
+        """The number of the node's definition; -1 for a node without work."""
+        return self._place[node][0]
+
     def stored(self, node: int) -> str:
         """Where the node's output is, below the outputs."""
         number, point = self._place[node]

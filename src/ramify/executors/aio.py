@@ -1,0 +1,87 @@
+"""Attempts of `async def` functions: many at a time on one event loop, in one thread of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from ramify.errors import InfrastructureError
+from ramify.ports import Order, Outcome, Tell
+
+
+class AsyncExecutor:
+    """Performs orders as tasks of an event loop, at most `slots` at a time.
+
+    `perform` carries out one order and returns its outcome; it raises nothing but `CancelledError`. Unlike a
+    thread, a task can be stopped: it is cancelled where it awaits.
+    """
+
+    stops = True
+
+    def __init__(self, perform: Callable[[Order], Awaitable[Outcome]], slots: int) -> None:
+        self.perform = perform
+        self.slots: int | None = slots
+        self._loop = asyncio.new_event_loop()
+        self._tasks: dict[tuple[int, int], asyncio.Task[None]] = {}
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def start(self, tell: Tell) -> None:
+        """Starts the loop's thread."""
+        self._tell = tell
+        self._thread = threading.Thread(target=self._loop.run_forever, name="ramify-async", daemon=True)
+        self._thread.start()
+
+    def submit(self, orders: Sequence[Order]) -> None:
+        """Makes a task of each order."""
+        if self._closed:
+            raise InfrastructureError("this executor was closed: it takes no more orders")
+        self._loop.call_soon_threadsafe(self._begin, list(orders))
+
+    def _begin(self, orders: list[Order]) -> None:
+        for order in orders:
+            attempt = order.node, order.attempt
+            self._tasks[attempt] = self._loop.create_task(self._carry_out(order))
+
+    async def _carry_out(self, order: Order) -> None:
+        attempt = order.node, order.attempt
+        try:
+            outcome = await self.perform(order)
+        except asyncio.CancelledError:
+            outcome = Outcome("stopped")
+        del self._tasks[attempt]
+        self._tell(*attempt, "ended", outcome)
+
+    def stop(self, attempts: Iterable[tuple[int, int]]) -> None:
+        """Cancels the tasks of these attempts."""
+        if not self._closed:
+            self._loop.call_soon_threadsafe(self._cancel, list(attempts))
+
+    def _cancel(self, attempts: list[tuple[int, int]]) -> None:
+        for attempt in attempts:
+            task = self._tasks.get(attempt)
+            if task is not None:
+                task.cancel()
+
+    def close(self, force: bool = False) -> None:
+        """Ends the loop once its tasks are over; with `force`, cancels them first."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._thread is None:
+            self._loop.close()
+            return
+        asyncio.run_coroutine_threadsafe(self._wind_up(force), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _wind_up(self, force: bool) -> None:
+        tasks = list(self._tasks.values())
+        if force:
+            for task in tasks:
+                task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._loop.shutdown_asyncgens()
+        await self._loop.shutdown_default_executor()

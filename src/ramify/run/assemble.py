@@ -1,0 +1,122 @@
+"""From names to objects: the executors that a plan is run on, and what its jobs say about themselves."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import Any
+
+from ramify.core.keys import encode_key
+from ramify.errors import ModeError
+from ramify.executors.threads import ThreadExecutor
+from ramify.plan.load import load_function
+from ramify.ports import Executor, Order, Outcome
+from ramify.run.contract import Policy
+from ramify.run.limits import demand_of, local_options
+from ramify.run.options import Options
+from ramify.run.queue import ReadyQueue
+from ramify.run.view import LOGS, log_name
+from ramify.run.work import PlanWork
+
+
+def apply_policies(work: PlanWork, options: Options, policy: Policy, queue: ReadyQueue) -> None:
+    """What single jobs say of retries, time and resources, and what `job_resources` means on this machine.
+
+    Raises `ModeError` where `job_resources` names what is no top-level key.
+    """
+    asked = _asked_locally(work, options)
+    for node, key in enumerate(work.engine.keys):
+        definition = work.definition(node)
+        if definition is None:
+            continue
+        own = definition.policy
+        resources, timeout = asked.get(key.partition("/")[0], ({}, None)) if asked else ({}, None)
+        if options.executor is None and (own.resources or resources):
+            queue.demands[node] = demand_of({**own.resources, **resources})
+        if own.retries:
+            policy.node_retries[node] = own.retries
+        if timeout or own.timeout:
+            policy.node_timeouts[node] = timeout or own.timeout or 0.0
+
+
+def _asked_locally(work: PlanWork, options: Options) -> dict[str, tuple[dict[str, Any], float | None]]:
+    """Per top-level key: the resources and the timeout that `job_resources` gives it here."""
+    if not options.job_resources:
+        return {}
+    tops = {job_id.partition("/")[0] for job_id in work.plan.job_ids()}
+    asked = {}
+    for key, given in options.job_resources.items():
+        name = encode_key(key)
+        if name not in tops:
+            raise ModeError(
+                f"job_resources names {key!r}, which is no top-level key; those are: "
+                f"{', '.join(sorted(tops))}",
+                key=key,
+            )
+        if options.executor is None:
+            asked[name] = local_options(name, given)
+    return asked
+
+
+def make_executors(
+    work: PlanWork, options: Options, policy: Policy, folder: str
+) -> tuple[list[Executor], dict[int, int]]:
+    """The executors of a run, the usual one first, and which of the others a node belongs to."""
+    plan = work.plan
+    if options.executor is not None:
+        from ramify.executors.foreign import ForeignExecutor
+
+        mode, resources = options.execution_mode, options.job_resources
+        return [ForeignExecutor(options.executor, plan.path, work.run_name, mode, resources)], {}
+    workers = policy.workers or 1
+    if options.execution_mode == "thread":
+        return _in_this_process(work, policy, workers, os.path.join(folder, LOGS))
+    from ramify.executors.processes import ProcessExecutor
+
+    fresh = options.execution_mode == "subprocess"
+    return [ProcessExecutor(plan.path, plan.run_folder, work.run_name, workers, fresh)], {}
+
+
+def _in_this_process(
+    work: PlanWork, policy: Policy, workers: int, logs: str
+) -> tuple[list[Executor], dict[int, int]]:
+    """Threads, and an event loop where there are coroutines and more than one may be under way.
+
+    A single worker works in the calling thread, unless it may have to be abandoned for taking too long.
+    """
+    from ramify.worker.attempt import perform
+    from ramify.worker.logs import captured
+
+    plan, token = work.plan, work.token
+
+    def perform_here(order: Order) -> Outcome:
+        with captured(os.path.join(logs, log_name(order.job_id, order.attempt))):
+            return perform(plan, order.job_id, token(order.node, order.attempt), leave_record=False)
+
+    async def perform_on_loop(order: Order) -> Outcome:
+        from ramify.worker.coroutine import perform_async
+
+        with captured(os.path.join(logs, log_name(order.job_id, order.attempt))):
+            return await perform_async(plan, order.job_id, token(order.node, order.attempt))
+
+    inline = workers == 1 and not policy.has_timeouts
+    executors: list[Executor] = [ThreadExecutor(perform_here, 0 if inline else workers)]
+    coroutines = {} if inline else dict.fromkeys(_coroutines(work), 1)
+    if coroutines:
+        from ramify.executors.aio import AsyncExecutor
+
+        executors.append(AsyncExecutor(perform_on_loop, workers))
+    return executors, coroutines
+
+
+def _coroutines(work: PlanWork) -> list[int]:
+    """The nodes whose function is `async def`. One that cannot be loaded fails as a job, not here."""
+    kinds: dict[int, bool] = {}
+    for number, definition in enumerate(work.definitions):
+        try:
+            kinds[number] = inspect.iscoroutinefunction(load_function(work.plan, definition))
+        except Exception:  # told by the job's own attempt, with its traceback
+            kinds[number] = False
+    if not any(kinds.values()):
+        return []
+    return [node for node in range(len(work.engine)) if kinds.get(work.kind(node), False)]
