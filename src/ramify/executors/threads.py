@@ -113,8 +113,8 @@ class ThreadExecutor:
         attempt = order.node, order.attempt
         self._busy[attempt] = worker
         outcome = self.timed(order)
-        if self._busy.pop(attempt, None) is not None:
-            self.tell(order.node, order.attempt, "ended", outcome)
+        self._busy.pop(attempt, None)
+        self.tell(order.node, order.attempt, "ended", outcome)
 
     def stop(self, attempts: Iterable[tuple[int, int]]) -> None:
         """Abandons the threads of these attempts: they go on, and nobody waits for what they bring."""

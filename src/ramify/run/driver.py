@@ -60,6 +60,7 @@ class Driver:
         self.in_flight = [0] * len(executors)
         self.running = 0
         self.first_failure: int | None = None
+        self.abandoned = False
         self.cancel_reason: str | None = None
         self.error: BaseException | None = None
         self.outcomes: dict[int, Outcome] = {}
@@ -291,6 +292,7 @@ class Driver:
                 continue
             executor.stop(mine)
             if not executor.stops:  # nobody waits for what cannot be stopped; its late word changes nothing
+                self.abandoned = True
                 self.inbox.extend((node, attempt, "ended", Outcome("stopped")) for node, attempt in mine)
 
     # ---- time

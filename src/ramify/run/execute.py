@@ -162,7 +162,8 @@ class Run:
         }
 
     def _finish(self, interrupted: str | None) -> None:
-        self.store.sweep()
+        if not self.driver.abandoned:  # what still works discards its own part, or the next run does
+            self.store.sweep()
         if self.driver.is_good():
             self._seal()
         self.end = {

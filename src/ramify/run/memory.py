@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ramify.core.engine import EVERYTHING, Engine
+from ramify.core.table import BLOCKED, CANCELLED, FAILED, GOOD
 from ramify.errors import JobCancelled, JobError, ParentFailed, UnknownKeyError
 from ramify.executors.threads import ThreadExecutor
 from ramify.journals.memory import NoJournal
@@ -98,17 +99,17 @@ class MemoryRun:
         node = self.engine.number.get(key)
         if node is None:
             raise UnknownKeyError(f"no call {key!r} in this run", key=key)
-        if node in self._errors:
-            raise self._errors[node]
         state = self.engine.state[node]
-        if state == 10:
+        if state == FAILED:
+            raise self._errors[node]
+        if state == BLOCKED:
             cause = self.engine.reasons[node]
             raise ParentFailed(
                 f"{key!r} could not run: {self.engine.keys[cause]!r} has no value", job_id=key
             ) from self._errors.get(cause)
-        if state == 11:
+        if state == CANCELLED:
             raise JobCancelled(f"{key!r} was cancelled: {self.engine.reasons[node]}", job_id=key)
-        if state not in (7, 8):
+        if not GOOD[state]:
             raise JobError(f"{key!r} has not run", job_id=key)
         return self.values[node]
 
@@ -119,7 +120,9 @@ class MemoryRun:
         return Order(node, attempt, "", None, None, id(self._calls[node][0]))
 
     def accept(self, node: int, attempt: int, outcome: Outcome) -> str | None:
-        """The value is where it belongs already."""
+        """Keeps the value."""
+        assert isinstance(outcome, _Returned), "a good outcome in memory has its value"
+        self.values[node] = outcome.value
         return None
 
     def drop(self, node: int, attempt: int) -> None:
@@ -138,14 +141,22 @@ class MemoryRun:
                 args = [values[a.node] if type(a) is Ref else a for a in args]
                 if kwargs:
                     kwargs = {k: values[a.node] if type(a) is Ref else a for k, a in kwargs.items()}
-            self.values[node] = func(*args, **kwargs) if kwargs else func(*args)
+            return _Returned("ok", value=func(*args, **kwargs) if kwargs else func(*args))
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             self._errors[node] = error
-            return Outcome("error", error=Failure(type(error).__name__, str(error)))
-        self._errors.pop(node, None) if self._errors else None
-        return _OK
+            return Outcome("error", error=Failure(type(error).__name__, _text_of(error)))
 
 
-_OK = Outcome("ok")
+class _Returned(Outcome):
+    """A good outcome in memory: the value itself."""
+
+    value: Any = None
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as second:  # an exception whose text cannot be had is still a failure
+        return f"<its text cannot be had: {type(second).__name__}>"
