@@ -133,7 +133,7 @@ class Observer(Protocol):
 
 
 class Catalogue(Protocol):
-    """The runs of a project, newest first: a projection of their journals. A failure to write is a warning."""
+    """The runs of a project, newest first: a projection of their journals. A failed write is a warning."""
 
     def began(self, name: str, folder: str, facts: dict[str, Any]) -> None: ...
     def ended(self, name: str, facts: dict[str, Any]) -> None: ...

@@ -55,7 +55,7 @@ def test_an_equal_node_is_no_news_and_an_unequal_one_an_error() -> None:
     engine = Engine()
     a = engine.add("a", (), WORK, "f(1)")
     assert engine.add("a", (), WORK, "f(1)") == a
-    with pytest.raises(DuplicateKeyError, match=r"its work were f\(1\), and would be f\(2\)") as caught:
+    with pytest.raises(DuplicateKeyError, match=r"its work was f\(1\), now f\(2\)") as caught:
         engine.add("a", (), WORK, "f(2)")
     assert caught.value.key == "a"
     assert len(engine) == 1
@@ -108,7 +108,9 @@ def test_an_illegal_event_raises_changes_nothing_and_tells_the_story() -> None:
     engine = chain(WORK, WORK)
     engine.want(None, EVERYTHING)
     before = snapshot(engine)
-    with pytest.raises(IllegalTransition, match="'b' cannot start: it is waiting, 0 of its 1 parents") as caught:
+    with pytest.raises(
+        IllegalTransition, match="'b' cannot start: it is waiting, 0 of its 1 parents"
+    ) as caught:
         engine.started(1, 0.0)
     assert snapshot(engine) == before
     assert caught.value.story.startswith("it is waiting")

@@ -1,4 +1,4 @@
-"""`kill -9` of the driver at random instants, Ctrl-C, a full disk: nothing is lost, half-written or left behind."""
+"""`kill -9` of the driver at random instants, Ctrl-C, a full disk: nothing is lost or left half-written."""
 
 import os
 import random
@@ -150,7 +150,9 @@ def small_disk(tmp_path: Path):  # type: ignore[no-untyped-def]  # a fixture tha
     mount = shutil.which("mount")
     if mount is None or os.geteuid() != 0:
         pytest.skip("platform: only root can make a small disk")
-    done = subprocess.run([mount, "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)], capture_output=True)
+    done = subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)], capture_output=True
+    )
     if done.returncode:
         pytest.skip("platform: mounting is not allowed here")
     yield folder
@@ -166,7 +168,7 @@ def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(mode: str, 
     ballast.write_bytes(b"x" * 300_000)
     dag = DAG(nodes={"big": ParametrizedJob(crash_jobs.text, ["n"], [(n,) for n in range(6)])})
     dag["small"] = Job(crash_jobs.text, {"n": 0, "size": 10})
-    with pytest.raises(Exception, match="(?i)no space left|full") as caught:
+    with pytest.raises(Exception, match=r"(?i)no space left|full") as caught:
         dag.evaluate(small_disk / "exp", execution_mode=mode)
     assert str(small_disk) in str(caught.value)
     ballast.unlink()
@@ -181,6 +183,6 @@ def test_a_read_only_folder_is_named_before_anything_runs(tmp_path: Path, small_
 
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     dag = DAG(nodes={"a": Job(crash_jobs.text, {"n": 0})})
-    with pytest.raises(OSError, match="(?i)read-only") as caught:
+    with pytest.raises(OSError, match=r"(?i)read-only") as caught:
         dag.evaluate(small_disk / "exp")
     assert str(small_disk) in str(caught.value)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ramify.core.views import snapshot
 from ramify.core.replay import replay
+from ramify.core.views import snapshot
 from ramify.errors import JobCancelled, ParentFailed
 from ramify.journals.memory import MemoryJournal
 from ramify.run.memory import MemoryRun, Ref
@@ -229,8 +229,6 @@ def test_an_observer_that_fails_is_reported_and_the_run_goes_on() -> None:
     with pytest.warns(match="Broken failed and is shown nothing more"):
         run.start()
     assert run.result("a") == 1
-
-
 
 
 def test_ctrl_c_in_a_call_ends_the_run() -> None:

@@ -97,26 +97,23 @@ class Graph:
 
     def _again(self, key: str, parents: tuple[int, ...], flags: int, declared: str) -> int:
         node = self.number[key]
-        known = self.parents[node], self.flags[node] & KIND, self.declared.get(node, "")
-        if known != (parents, flags & KIND, declared):
+        differs = []
+        if self.parents[node] != parents:
+            differs.append(f"its parents were {self._names(self.parents[node])}, now {self._names(parents)}")
+        if self.flags[node] & KIND != flags & KIND:
+            differs.append("its kind is another")
+        if self.declared.get(node, "") != declared:
+            differs.append(f"its work was {self.declared.get(node, '')}, now {declared}")
+        if differs:
             raise DuplicateKeyError(
-                f"the key {key!r} has another node already: "
-                f"{self._differs(known, (parents, flags & KIND, declared))}; give the new one another key",
+                f"the key {key!r} has another node: {'; '.join(differs)}. Give the new one another key",
                 key=key,
             )
         return node
 
-    def _differs(self, old: tuple[object, ...], new: tuple[object, ...]) -> str:
-        for what, before, after in zip(("its parents", "its kind", "its work"), old, new, strict=True):
-            if before != after:
-                if what == "its parents":
-                    before, after = self._names(before), self._names(after)
-                return f"{what} were {before}, and would be {after}"
-        return "they differ"
-
-    def _names(self, parents: object) -> list[str]:
+    def _names(self, parents: tuple[int, ...]) -> list[str]:
         known = len(self.keys)
-        return [self.keys[p] if 0 <= p < known else str(p) for p in parents]  # type: ignore[attr-defined]
+        return [self.keys[p] if 0 <= p < known else str(p) for p in parents]
 
     def validate(self, nodes: Sequence[NewNode]) -> None:
         """Raises what `add` of these, one after the other, would raise; changes nothing.

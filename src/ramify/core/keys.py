@@ -78,8 +78,10 @@ def decode_key(name: str) -> Key:
     >>> [decode_key(n) for n in ("m1", '"7"', "7", "0.5", "true")]
     ['m1', '7', 7, 0.5, True]
     """
-    if _PLAIN.match(name) and name not in _WORDS:
+    if _PLAIN.match(name) and name not in _WORDS and name[-1] != " ":
         return name
+    if name.isdigit() and name.isascii() and (name[0] != "0" or name == "0"):
+        return int(name)
     key = _parse(name)
     try:
         canonical = encode_key(key)

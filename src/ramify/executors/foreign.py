@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future
 from typing import Any, NamedTuple
 
 from ramify.core.keys import encode_key
 from ramify.errors import InfrastructureError, ModeError
+from ramify.executors.outcomes import lost
 from ramify.plan.folder import read_plan
-from ramify.ports import Failure, Order, Outcome, Tell
+from ramify.ports import Order, Outcome, Tell
 from ramify.stores.folder import PARTS
 from ramify.values.sidecar import read
 from ramify.worker.errand import Errand
@@ -63,6 +65,8 @@ class ForeignExecutor:
         self._tell: Tell | None = None
         self._closed = False
         self._open: dict[tuple[int, int], _Entry] = {}
+        self._held: deque[Order] = deque()
+        self._pumping = False
         self._stopping: set[tuple[int, int]] = set()
         self._change = threading.Condition(threading.RLock())
 
@@ -72,22 +76,33 @@ class ForeignExecutor:
     def submit(self, orders: Sequence[Order]) -> None:
         if self._closed:
             raise InfrastructureError("this executor was closed: it takes no more orders")
-        for batch in self._batches(orders):
-            self._hand_over(batch)
+        if self.slots is None:
+            for batch in self._batches(orders):
+                self._hand_over(batch)
+            return
+        with self._change:
+            self._held.extend(orders)
+        self._pump()
 
     def stop(self, attempts: Iterable[tuple[int, int]]) -> None:
         """Takes back what waits in the executor's queue; what runs is killed where it has its own process."""
-        for attempt in attempts:
-            with self._change:
-                entry = self._open.get(attempt)
-                self._stopping.add(attempt)
-            if entry is not None and not entry.future.cancel():
+        wanted = set(attempts)
+        with self._change:
+            held = [order for order in self._held if (order.node, order.attempt) in wanted]
+            self._held = deque(order for order in self._held if (order.node, order.attempt) not in wanted)
+            entries = [self._open[attempt] for attempt in wanted if attempt in self._open]
+            self._stopping |= wanted & self._open.keys()
+        for order in held:
+            self._say(order, "ended", Outcome("stopped"))
+        for entry in entries:
+            if not entry.future.cancel():
                 stop_isolated(self._token(entry.order))
 
     def close(self, force: bool = False) -> None:
         self._closed = True
         with self._change:
-            self._change.wait_for(lambda: force or self._open.keys() <= self._stopping)
+            self._change.wait_for(lambda: force or self._is_idle())
+            self._held.clear()
             rest = list(self._open.values())
             self._open.clear()
         for entry in rest:
@@ -96,7 +111,28 @@ class ForeignExecutor:
             if not force:
                 self._say(entry.order, "ended", Outcome("stopped"))
 
+    def _is_idle(self) -> bool:
+        return not (self._held or self._pumping) and self._open.keys() <= self._stopping
+
     # ---- handing over
+
+    def _pump(self) -> None:
+        """Hands over what was held back while there is room: a pool prefetches what it cannot take back.
+
+        One thread does it at a time; another that finds it at work leaves it to look again.
+        """
+        with self._change:
+            if self._pumping:
+                return
+            self._pumping = True
+        while True:
+            with self._change:
+                if not self._held or len(self._open) >= (self.slots or 1):
+                    self._pumping = False
+                    self._change.notify_all()
+                    return
+                order = self._held.popleft()
+            self._hand_over([order])
 
     def _batches(self, orders: Sequence[Order]) -> list[list[Order]]:
         """Ready points of one grid with equal options together, in the order of submission."""
@@ -110,15 +146,16 @@ class ForeignExecutor:
 
     def _hand_over(self, batch: list[Order]) -> None:
         """One submission; if the executor refuses it, every order of it is lost, once, with the reason."""
+        marks = [self._mark(order) for order in batch]
         try:
             future = self._submit_array(batch) if len(batch) > 1 else self._submit_one(batch[0])
         except Exception as error:
             for order in batch:
-                self._say(order, "ended", _lost(error))
+                self._say(order, "ended", lost(error))
             return
         with self._change:
-            for order in batch:
-                self._open[order.node, order.attempt] = _Entry(order, future, self._mark(order))
+            for order, mark in zip(batch, marks, strict=True):
+                self._open[order.node, order.attempt] = _Entry(order, future, mark)
         for order in batch:
             self._say(order, "started", None)
         future.add_done_callback(lambda done: self._done(batch, done))
@@ -168,6 +205,8 @@ class ForeignExecutor:
                 self._stopping.discard(attempt)
             if entry is not None:
                 self._say(order, "ended", self._judge(entry, one, error, stopping))
+        if self._held:
+            self._pump()
         with self._change:
             self._change.notify_all()
 
@@ -177,14 +216,14 @@ class ForeignExecutor:
         try:
             outcome = result if isinstance(result, Outcome) else self._found(entry)
         except Exception as problem:  # an unreadable record; an executor would only log what is raised here
-            return _lost(problem)
+            return lost(problem)
         if outcome is not None:
             return Outcome("stopped") if stopping and outcome.kind == "died" else outcome
         if isinstance(error, BrokenExecutor):
-            return _lost(error)
+            return lost(error)
         if error is not None:
             return Outcome("error", error=describe(error, keep=True))
-        return _lost(f"the executor says that {entry.order.job_id!r} is done, but it has no new output")
+        return lost(f"the executor says that {entry.order.job_id!r} is done, but it has no new output")
 
     def _found(self, entry: _Entry) -> Outcome | None:
         """A worker that answered nothing may have left its part's record, or put its output in place.
@@ -249,9 +288,3 @@ def _is_local(executor: Any, *names: str) -> bool:
         cls.__name__ in names and cls.__module__.startswith("concurrent.futures.")
         for cls in type(executor).__mro__
     )
-
-
-def _lost(reason: object) -> Outcome:
-    text = reason if isinstance(reason, str) else f"{type(reason).__name__}: {reason}"
-    failure = Failure(f"{InfrastructureError.__module__}.InfrastructureError", text, during="start")
-    return Outcome("lost", error=failure)

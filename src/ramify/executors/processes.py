@@ -19,7 +19,8 @@ from typing import Any, Final
 
 from ramify.errors import InfrastructureError
 from ramify.executors.nursery import Nursery
-from ramify.ports import Failure, Order, Outcome, Tell
+from ramify.executors.outcomes import lost, status_text
+from ramify.ports import Order, Outcome, Tell
 from ramify.worker.attempt import host_name, is_loading
 from ramify.worker.isolate import death
 from ramify.worker.launch import surroundings
@@ -210,7 +211,7 @@ class ProcessExecutor:
             return None  # the template is gone: its socket says so next
         except OSError as error:
             order = self._queue.popleft()
-            self._tell(order.node, order.attempt, "ended", _lost(f"no worker could be started: {error}"))
+            self._tell(order.node, order.attempt, "ended", lost(f"no worker could be started: {error}"))
             return None
         slot = heapq.heappop(self._free) if self._free else len(self._workers)
         worker = self._workers[self._count] = _Worker(self._count, slot, sock)
@@ -284,13 +285,13 @@ class ProcessExecutor:
                 worker.pid = value
                 self._started(worker)
             elif what == EXITED:
-                self._gone(worker, lambda w, status=value: death(status, w.pid))  # type: ignore[misc]  # bound now
+                self._gone(worker, death(value, worker.pid))
             elif what == FAILED:
-                self._gone(worker, lambda _, code=value: _lost(_no_process(code)))  # type: ignore[misc]  # same
+                self._gone(worker, lost(f"no worker process could be started: {os.strerror(value)}"))
         if self._nursery.gone:
             self._mourn()
 
-    def _gone(self, worker: _Worker, verdict: Callable[[_Worker], Outcome]) -> None:
+    def _gone(self, worker: _Worker, verdict: Outcome) -> None:
         """The worker is no more: hear its last words, then judge the attempt that it had."""
         if not worker.deaf:
             self._take(worker)
@@ -309,7 +310,7 @@ class ProcessExecutor:
             self._busy -= 1
             self._queue.appendleft(order)
         else:
-            self._ended(worker, Outcome("stopped") if worker.stopping else verdict(worker))
+            self._ended(worker, Outcome("stopped") if worker.stopping else verdict)
 
     def _another_chance(self, order: Order) -> bool:
         key = order.node, order.attempt
@@ -320,9 +321,9 @@ class ProcessExecutor:
         """The template is gone, its workers with it: what they had is lost, the rest goes to a new one."""
         self._selector.unregister(self._nursery.sock)
         kill_trees([worker.pid for worker in self._workers.values() if worker.pid])
-        why = f"the process that starts the workers ended ({_status_text(self._nursery.close())})"
+        why = f"the process that starts the workers ended ({status_text(self._nursery.close())})"
         for worker in list(self._workers.values()):
-            self._gone(worker, lambda _: _lost(why))
+            self._gone(worker, lost(why))
         self._losses += 1
         if self._losses > SECOND_CHANCES:
             raise InfrastructureError(f"{why}, {self._losses} times in a row; {self._last_words()}")
@@ -355,7 +356,7 @@ class ProcessExecutor:
     def _lose_all(self, error: Exception) -> None:
         """Nothing can run any more: every order that is still open is told so, by name."""
         self._why = str(error) if isinstance(error, InfrastructureError) else repr(error)
-        outcome = _lost(self._why)
+        outcome = lost(self._why)
         with self._lock:
             self._over = True
         while self._commands:
@@ -399,22 +400,6 @@ def _ring(bell: socket.socket) -> None:
         bell.send(b"!")
     except BlockingIOError:
         return  # it rings already
-
-
-def _lost(reason: str) -> Outcome:
-    failure = Failure(f"{InfrastructureError.__module__}.InfrastructureError", reason, during="start")
-    return Outcome("lost", error=failure, host=host_name())
-
-
-def _no_process(code: int) -> str:
-    return f"no worker process could be started: {os.strerror(code) if code else 'unknown reason'}"
-
-
-def _status_text(status: int | None) -> str:
-    if status is None:
-        return "its status is not known"
-    code = os.waitstatus_to_exitcode(status)
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def _remove_if_empty(folder: str) -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 import warnings
+from contextlib import nullcontext
 from typing import Any
 
 from ramify._version import __version__
@@ -47,7 +48,7 @@ def execute(plan_path: str, **options: Any) -> LazyDict:
         raise ModeError(
             f"there is a run {name!r} in {plan.run_folder} already: choose another name", name=name
         )
-    with FolderLock(plan.run_folder, run=name):
+    with nullcontext() if chosen.lock is not None else FolderLock(plan.run_folder, run=name):
         run = Run(plan, name, chosen)
         if chosen.on_start is not None:
             chosen.on_start(run)
@@ -176,22 +177,10 @@ class Run:
         self._catalogue("ended", self.end)
 
     def _seal(self) -> None:
-        """The records of the groups: they are complete now, and in the order of the draft."""
-        names = dict(self.plan.folders())
+        """The records of all groups: they are complete now."""
         digests = self.work.digests()
-        members: list[tuple[str, str]] = []
-        empty: list[str] = []
-        stack = [""]
-        while stack:
-            path = stack.pop()
-            if path in names:
-                above = f"{path}/" if path else ""
-                stack.extend(above + name for name in reversed(names[path]))
-                if not names[path] and path:
-                    empty.append(path)
-            else:
-                members.append((path, digests[path]))
-        self.store.finish_folders(members, empty=empty)
+        members, empty = self.plan.contents("")
+        self.store.finish_folders([(place, digests[place]) for place in members], empty=empty)
 
     def _catalogue(self, what: str, facts: dict[str, Any]) -> None:
         """The catalogue is a convenience: the run goes on without it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ramify.errors import ModeError
+from ramify.files.lock import FolderLock
 from ramify.ports import Observer
 from ramify.run.names import check_name
 
@@ -19,7 +20,11 @@ ON_FAILURE: Final = ("fail_fast", "continue")
 
 @dataclass(frozen=True)
 class Options:
-    """How a plan is to be executed; see `DAG.evaluate` for the meaning of each."""
+    """How a plan is to be executed; see `DAG.evaluate` for the meaning of each.
+
+    `limits` are amounts of resources that win over the machine's. `durable` survives a power cut.
+    `on_start` gets the `Run` before anything runs. `lock` is the run folder's, where the caller has it.
+    """
 
     executor: Any = None
     max_workers: int | None = None
@@ -34,6 +39,7 @@ class Options:
     durable: bool = False
     observers: Sequence[Observer] = ()
     on_start: Callable[[Run], object] | None = None
+    lock: FolderLock | None = None
 
     def check(self) -> None:
         """Raises `ModeError` for a value that is unknown, or that excludes another."""

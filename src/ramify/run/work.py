@@ -8,7 +8,8 @@ from ramify.core.engine import Engine
 from ramify.core.graph import GATHER, REUSABLE, WORK
 from ramify.plan.definition import Definition
 from ramify.plan.opened import Plan
-from ramify.ports import Order, Outcome, Store
+from ramify.ports import Order, Outcome
+from ramify.stores.folder import FolderStore
 
 
 class PlanWork:
@@ -17,7 +18,7 @@ class PlanWork:
     `reuse` lets complete outputs that are there stand.
     """
 
-    def __init__(self, plan: Plan, store: Store, run_name: str, *, reuse: bool = False) -> None:
+    def __init__(self, plan: Plan, store: FolderStore, run_name: str, *, reuse: bool = False) -> None:
         self.plan = plan
         self.store = store
         self.run_name = run_name
@@ -25,6 +26,9 @@ class PlanWork:
         self.definitions: Sequence[Definition] = list(plan.definitions.values())
         self._points = [plan.points(d) for d in self.definitions]
         self._place: list[tuple[int, int]] = []
+        self._read_groups = [plan.groups_read_by(d) for d in self.definitions]
+        self._sealed: set[str] = set()
+        self._node_at: dict[str, int] | None = None
         flags = REUSABLE if reuse else WORK
         add = self.engine.add
         for key, kind, parents, definition, point in plan.graph():
@@ -53,9 +57,24 @@ class PlanWork:
     def order(self, node: int, attempt: int) -> Order:
         """One attempt of a job of the plan."""
         number, point = self._place[node]
+        for folder in self._read_groups[number]:
+            if folder not in self._sealed:
+                self._seal(folder)
         job_id = self.engine.keys[node]
         group = None if point < 0 else self.definitions[number].id
         return Order(node, attempt, job_id, None, group, number)
+
+    def _seal(self, folder: str) -> None:
+        """Writes the records of a complete group before a job reads it: they say what is in it, in order."""
+        self._sealed.add(folder)
+        members, empty = self.plan.contents(folder)
+        digests = self._digests_of(members)
+        self.store.finish_folders([(m, digests[m]) for m in members], under=folder, empty=empty)
+
+    def _digests_of(self, places: Sequence[str]) -> dict[str, str]:
+        if self._node_at is None:
+            self._node_at = {self.stored(n): n for n, (number, _) in enumerate(self._place) if number >= 0}
+        return {place: self.engine.digests[self._node_at[place]] for place in places}
 
     def accept(self, node: int, attempt: int, outcome: Outcome) -> str | None:
         """Makes the attempt's part the output."""

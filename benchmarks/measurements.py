@@ -1,0 +1,127 @@
+"""What is measured: groups of works, and for each work the systems that do it, the one to beat them first.
+
+Sizes are those of a full run; `--quick` takes a tenth. Where a peer's cost grows faster than its work, or
+where it takes minutes, it gets a smaller size of its own, which the table shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+SHAPES = {"independent": 100_000, "chain": 100_000, "tree": 100_000, "join": 20_000, "ladder": 100_000}
+FOLDER = "FOLDER"
+"""Stands for a fresh folder in the arguments of a case."""
+
+
+@dataclass
+class Row:
+    """One system doing one work of size `n`. Among the arguments of its case, `N` stands for the size."""
+
+    work: str
+    who: str
+    environment: str
+    case: str
+    arguments: list[str]
+    n: int
+
+
+@dataclass
+class Group:
+    """Rows that are read together. `reference` is the system that the others are divided by."""
+
+    name: str
+    title: str
+    unit: str
+    reference: str
+    note: str
+    rows: list[Row] = field(default_factory=list)
+
+    def add(self, work: str, who: str, case: str, *arguments: str, n: int) -> None:
+        """A row, in the environment of the system that is named."""
+        environment = next((name for name in ("tidyrun", "dask") if name in who.lower()), "ramify")
+        self.rows.append(Row(work, who, environment, case, list(arguments), n))
+
+
+def memory() -> Group:
+    """No-ops in memory."""
+    note = "Adding, running, asking for the end, per node. Bare futures wait for their parents in a thread."
+    group = Group("memory", "Graphs of no-ops in memory", "µs", "Ramify, inline", note)
+    for shape, n in SHAPES.items():
+        group.add(shape, "Ramify, inline", "memory", "ramify-inline", shape, "N", n=n)
+        group.add(shape, "Ramify, 2 threads", "memory", "ramify-threads", shape, "N", n=n)
+        group.add(shape, "ThreadPoolExecutor(2)", "memory", "futures", shape, "N", n=n)
+        group.add(shape, "Dask, 2 threads", "memory", "dask", shape, "N", n=min(n, 20_000))
+    return group
+
+
+def grid() -> Group:
+    """`evaluate` to disk in this process."""
+    note = (
+        "`evaluate` of a grid in thread mode into a fresh folder: the plan, a payload and a sidecar per job, "
+        "the journal. The bare loop writes the same payloads, sidecars and lines, and no plan. TidyRun's "
+        "cost is quadratic in the points, so it gets fewer."
+    )
+    group = Group("grid", "A grid on disk", "µs", "Ramify", note)
+    for workers, work in (("1", "one worker"), ("2", "two workers")):
+        group.add(work, "Ramify", "disk", "ramify", "thread", "N", FOLDER, workers, n=10_000)
+        if workers == "1":
+            group.add(work, "bare loop", "disk", "bare", "thread", "N", FOLDER, n=10_000)
+        for n in (500, 1000):
+            group.add(work, "TidyRun", "disk", "tidyrun", "thread", "N", FOLDER, workers, n=n)
+    return group
+
+
+def isolated() -> Group:
+    """A process for each job."""
+    note = "A process per job, and the files. The bare ones are `python -c pass` and the same files."
+    group = Group("isolated", "Isolated jobs", "ms", "Ramify", note)
+    for workers, work in (("1", "one at a time"), ("2", "two at a time")):
+        group.add(work, "Ramify", "disk", "ramify", "subprocess", "N", FOLDER, workers, n=200)
+        group.add(work, "subprocess.run", "disk", "bare", "subprocess", "N", FOLDER, workers, n=200)
+        group.add(work, "TidyRun", "disk", "tidyrun", "subprocess", "N", FOLDER, workers, n=20)
+    return group
+
+
+def process() -> Group:
+    """A pool of processes."""
+    note = "No-ops in two worker processes; starting the pool or cluster and ending it is included."
+    group = Group("process", "A pool of processes", "µs", "Ramify", note)
+    work = "with files"
+    group.add(work, "Ramify", "disk", "ramify", "process", "N", FOLDER, "2", n=2000)
+    group.add(work, "ProcessPoolExecutor(2)", "disk", "bare", "process", "N", FOLDER, "2", n=2000)
+    group.add(work, "TidyRun", "disk", "tidyrun", "process", "N", FOLDER, "2", n=500)
+    group.add("calls alone", "ProcessPoolExecutor(2)", "calls", "pool", "N", n=2000)
+    group.add("calls alone", "Dask LocalCluster(2)", "calls", "dask", "N", n=2000)
+    return group
+
+
+def million() -> Group:
+    """A million nodes at once."""
+    note = "All nodes are there before the first runs; one that waits takes so many bytes with its call."
+    group = Group("million", "A million nodes", "µs", "Ramify, inline", note)
+    for n in (1_000, 10_000, 100_000, 1_000_000):
+        group.add("independent", "Ramify, inline", "million", "ramify", "N", n=n)
+        if n >= 100_000:
+            group.add("independent", "ThreadPoolExecutor(2)", "million", "futures", "N", n=n)
+    group.add("independent", "Dask, 2 threads", "million", "dask", "N", n=100_000)
+    group.add("chain", "Ramify, inline", "million", "ramify-chain", "N", n=1_000_000)
+    return group
+
+
+def start() -> Group:
+    """Commands from their start to their end."""
+    note = "The whole command, the interpreter's own start included."
+    group = Group("start", "Starting", "ms", "bare", note)
+    for who, *command in (
+        ("bare", "PYTHON", "-c", "pass"),
+        ("Ramify, import", "PYTHON", "-c", "from ramify import DAG, Job"),
+        ("Ramify, --help", "RAMIFY", "--help"),
+        ("TidyRun, import", "PYTHON", "-c", "from tidyrun import DAG, Job"),
+        ("Dask, import", "PYTHON", "-c", "from dask import delayed"),
+        ("Dask, import distributed", "PYTHON", "-c", "from dask.distributed import Client"),
+    ):
+        group.add("start", who, "start", "N", *command, n=20)
+    return group
+
+
+GROUPS = {make.__name__: make for make in (memory, grid, isolated, process, million, start)}

@@ -1,0 +1,116 @@
+"""Ramify runs directed acyclic graphs of work, and keeps what came of them.
+
+    from ramify import DAG, Job
+
+    dag = DAG()
+    dag["a"] = Job(func, {"x": 3})
+    outputs = dag.evaluate("exp")
+
+Names are imported when they are asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ramify._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from ramify.core.keys import Key as Key
+    from ramify.core.keys import decode_key as decode_key
+    from ramify.core.keys import encode_key as encode_key
+    from ramify.dag.draft import DAG as DAG
+    from ramify.dag.evaluate import execute_plan as execute_plan
+    from ramify.dag.grid import ParametrizedJob as ParametrizedJob
+    from ramify.dag.job import Job as Job
+    from ramify.dag.outputs import get_job_states as get_job_states
+    from ramify.errors import ArgumentError as ArgumentError
+    from ramify.errors import CallFormError as CallFormError
+    from ramify.errors import ChecksumError as ChecksumError
+    from ramify.errors import CycleError as CycleError
+    from ramify.errors import DraftError as DraftError
+    from ramify.errors import DuplicateKeyError as DuplicateKeyError
+    from ramify.errors import GraphError as GraphError
+    from ramify.errors import InfrastructureError as InfrastructureError
+    from ramify.errors import JobCancelled as JobCancelled
+    from ramify.errors import JobError as JobError
+    from ramify.errors import JobIdError as JobIdError
+    from ramify.errors import JobTimeout as JobTimeout
+    from ramify.errors import JournalError as JournalError
+    from ramify.errors import LockedError as LockedError
+    from ramify.errors import ModeError as ModeError
+    from ramify.errors import NotCallableError as NotCallableError
+    from ramify.errors import OutputsExistError as OutputsExistError
+    from ramify.errors import ParentFailed as ParentFailed
+    from ramify.errors import PlanError as PlanError
+    from ramify.errors import PlanVersionError as PlanVersionError
+    from ramify.errors import RamifyDeserializationError as RamifyDeserializationError
+    from ramify.errors import RamifyError as RamifyError
+    from ramify.errors import RamifyKeyDecodingError as RamifyKeyDecodingError
+    from ramify.errors import RamifyKeyEncodingError as RamifyKeyEncodingError
+    from ramify.errors import RamifySerializationError as RamifySerializationError
+    from ramify.errors import RamifyWarning as RamifyWarning
+    from ramify.errors import RemoteError as RemoteError
+    from ramify.errors import RunTimeout as RunTimeout
+    from ramify.errors import StorageError as StorageError
+    from ramify.errors import TargetError as TargetError
+    from ramify.errors import UnknownKeyError as UnknownKeyError
+    from ramify.errors import UnknownRunError as UnknownRunError
+    from ramify.errors import UnpicklableError as UnpicklableError
+    from ramify.errors import WorkerDied as WorkerDied
+    from ramify.plan.load import load_callable as load_callable
+    from ramify.plan.load import load_inputs_and_callable as load_inputs_and_callable
+    from ramify.plan.load import load_job_definition as load_job_definition
+    from ramify.plan.load import load_job_inputs as load_job_inputs
+    from ramify.plan.load import rerun_snippet as rerun_snippet
+    from ramify.plan.paths import PlanPaths as PlanPaths
+    from ramify.run.failure import DAGExecutionError as DAGExecutionError
+    from ramify.values import ChecksumInfo as ChecksumInfo
+    from ramify.values import EncoderSpec as EncoderSpec
+    from ramify.values import GoToNextEncoderException as GoToNextEncoderException
+    from ramify.values import LazyDict as LazyDict
+    from ramify.values import deserialize as deserialize
+    from ramify.values import serialize as serialize
+    from ramify.worker.command import batch_entrypoint as batch_entrypoint
+    from ramify.worker.command import run_materialized_job as run_materialized_job
+
+_HOMES = {
+    "ramify.core.keys": "Key decode_key encode_key",
+    "ramify.dag.draft": "DAG",
+    "ramify.dag.evaluate": "execute_plan",
+    "ramify.dag.grid": "ParametrizedJob",
+    "ramify.dag.job": "Job",
+    "ramify.dag.outputs": "get_job_states",
+    "ramify.errors": (
+        "ArgumentError CallFormError ChecksumError CycleError DraftError DuplicateKeyError GraphError "
+        "InfrastructureError JobCancelled JobError JobIdError JobTimeout JournalError LockedError ModeError "
+        "NotCallableError OutputsExistError ParentFailed PlanError PlanVersionError "
+        "RamifyDeserializationError RamifyError RamifyKeyDecodingError RamifyKeyEncodingError "
+        "RamifySerializationError RamifyWarning RemoteError RunTimeout StorageError TargetError "
+        "UnknownKeyError UnknownRunError UnpicklableError WorkerDied"
+    ),
+    "ramify.plan.load": (
+        "load_callable load_inputs_and_callable load_job_definition load_job_inputs rerun_snippet"
+    ),
+    "ramify.plan.paths": "PlanPaths",
+    "ramify.run.failure": "DAGExecutionError",
+    "ramify.values": "ChecksumInfo EncoderSpec GoToNextEncoderException LazyDict deserialize serialize",
+    "ramify.worker.command": "batch_entrypoint run_materialized_job",
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+__all__ = [*_HOME_OF, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

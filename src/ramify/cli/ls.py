@@ -1,0 +1,128 @@
+"""`ramify ls`: the runs of this project, the newest first."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import click
+
+from ramify.catalogue import open_catalogue
+from ramify.catalogue.sqlite import Row, SqliteCatalogue
+from ramify.cli.output import json_option, paint, put_json, put_lines, verbose_option
+from ramify.errors import RamifyError
+from ramify.run.view import RunView, runs_in
+from ramify.settings import project_home
+from ramify.show.status import paint_status, seconds_of, shortest
+from ramify.show.text import duration, table, visible
+
+_DONE: Final = ("succeeded", "reused")
+
+
+@click.command()
+@click.argument("folders", nargs=-1, type=click.Path(exists=True, file_okay=False))
+@click.option("--search", help="Only runs with this text in name, folder, command or status.")
+@click.option(
+    "-n", "--number", type=click.IntRange(1), default=20, show_default=True, help="The most to list."
+)
+@click.option("--all", "everything", is_flag=True, help="List all of them.")
+@click.option("--rebuild", is_flag=True, help="Make the list anew, from the runs' journals (and FOLDERS).")
+@verbose_option
+@json_option
+def ls(
+    folders: Sequence[str],
+    search: str | None,
+    number: int,
+    everything: bool,
+    rebuild: bool,
+    as_json: bool,
+    **_: Any,
+) -> None:
+    """List the runs of this project, the newest first.
+
+    Example: ramify ls --search otter
+    """
+    if folders and not rebuild:
+        raise click.UsageError("FOLDERS go with --rebuild; to filter, use --search")
+    catalogue = open_catalogue(project_home())
+    if rebuild:
+        catalogue.rebuild(list(_rows(catalogue, folders)))
+    runs = [_entry(run) for run in catalogue.runs(search, None if everything else number)]
+    if as_json:
+        put_json({"runs": runs, "gone": catalogue.gone, "catalogue": catalogue.path})
+        return
+    put_lines(_lines(runs) if runs else ["no runs yet: `ramify run flow.py` makes one"])
+    if catalogue.gone:
+        click.echo(f"{catalogue.gone} runs are left out: their folders are gone", err=True)
+
+
+def _entry(run: dict[str, Any]) -> dict[str, Any]:
+    """What is said of a run: as it was written down at its end, else by its journal."""
+    entry = {"name": run["name"], "folder": run["folder"], "started": run["started"]}
+    end = run["end"]
+    if end is not None and "counts" in end:
+        seconds = end["ended"] - run["started"] if end.get("ended") else None
+        return entry | _numbers(end["counts"]) | {"status": end.get("status"), "seconds": seconds}
+    try:
+        view = RunView(run["folder"])
+    except RamifyError as error:
+        return entry | _numbers({}) | {"status": "UNREADABLE", "seconds": None, "error": str(error)}
+    return entry | _numbers(view.counts()) | {"status": view.status, "seconds": seconds_of(view)}
+
+
+def _numbers(counts: dict[str, int]) -> dict[str, int]:
+    return {
+        "jobs": sum(counts.values()),
+        "done": sum(counts.get(state, 0) for state in _DONE),
+        "failed": counts.get("failed", 0),
+    }
+
+
+def _lines(runs: list[dict[str, Any]]) -> list[str]:
+    pen = paint()
+    now = time.time()
+    rows = [[pen.dim(title) for title in ("name", "status", "done", "failed", "age", "took", "folder")]]
+    for run in runs:
+        rows.append(
+            [
+                pen.bold(visible(run["name"])),
+                paint_status(run["status"], pen),
+                f"{run['done']}/{run['jobs']}",
+                pen.red(str(run["failed"])) if run["failed"] else "",
+                duration(max(0.0, now - run["started"])),
+                duration(run["seconds"]) if run["seconds"] is not None else "",
+                pen.dim(visible(shortest(_target(run["folder"])))),
+            ]
+        )
+    return table(rows, right=(2, 3, 4, 5))
+
+
+def _target(folder: str) -> str:
+    """The target of an evaluation, where a run's folder is in the usual place."""
+    above = os.path.dirname(folder)
+    return os.path.dirname(above) if os.path.basename(above) == "run" else folder
+
+
+def _rows(catalogue: SqliteCatalogue, folders: Sequence[str]) -> Iterator[Row]:
+    """Every run that can be found: those listed, those of the project, those in the folders given."""
+    try:
+        known = [run["folder"] for run in catalogue.runs()]
+    except RamifyError as error:
+        click.echo(f"ramify: {error}", err=True)
+        known = []
+    own = os.path.join(project_home(), "@runs")
+    targets = [
+        *folders,
+        *(os.path.join(own, name) for name in (os.listdir(own) if os.path.isdir(own) else ())),
+    ]
+    for target in targets:
+        known += [*runs_in(os.path.join(target, "run")), *runs_in(target)]
+    for folder in dict.fromkeys(map(os.path.abspath, known)):
+        try:
+            view = RunView(folder)
+        except RamifyError as error:
+            click.echo(f"ramify: left out: {error}", err=True)
+            continue
+        yield view.name, folder, view.facts, view.end

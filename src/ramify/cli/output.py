@@ -1,0 +1,45 @@
+"""What commands share in saying things: one JSON document, or lines, coloured where that is wanted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import click
+
+from ramify.show.text import Paint, wants_colour
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def json_option(command: _Command) -> _Command:
+    """`--json`, which every command has."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")(
+        command
+    )
+
+
+def verbose_option(command: _Command) -> _Command:
+    """`-v`, which adds tracebacks to errors."""
+    return click.option("-v", "--verbose", is_flag=True, default=None, help="Show tracebacks of errors.")(
+        command
+    )
+
+
+def put_json(document: Any) -> None:
+    """Prints one JSON document."""
+    import json
+
+    click.echo(json.dumps(document, indent=2, default=str))
+
+
+def put_lines(lines: Iterable[str], err: bool = False) -> None:
+    """Prints lines as they are: what must not reach a terminal was taken out where they were made."""
+    text = "".join(f"{line}\n" for line in lines)
+    click.echo(text, nl=False, err=err, color=True)
+
+
+def paint(err: bool = False) -> Paint:
+    """Colour for standard output, or for standard error."""
+    return Paint(wants_colour(sys.stderr if err else sys.stdout))

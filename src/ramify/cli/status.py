@@ -1,0 +1,104 @@
+"""`ramify status`: how a run stands, from any shell, without disturbing it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, Final
+
+import click
+
+from ramify.cli.find import RUN_HELP, complete_run, find_run, handle_of
+from ramify.cli.output import json_option, paint, put_json, put_lines, verbose_option
+from ramify.run.view import RunView
+from ramify.show.failure import failure_lines, next_command
+from ramify.show.status import status_document, status_lines
+
+_EVERY: Final = 1.0
+"""Seconds between two looks with `--watch`."""
+
+
+@click.command(epilog=RUN_HELP)
+@click.argument("run", required=False, shell_complete=complete_run)
+@click.option("--failed", is_flag=True, help="List every failed job, and show each kind of failure.")
+@click.option("--jobs", "with_jobs", is_flag=True, help="With --json: every job too.")
+@click.option("-w", "--watch", is_flag=True, help="Look again every second until the run is over.")
+@verbose_option
+@json_option
+def status(run: str | None, failed: bool, with_jobs: bool, watch: bool, as_json: bool, **_: Any) -> None:
+    """Tell how a run stands, by group: done, reused, failed, running, waiting.
+
+    Example: ramify status latest --failed
+    """
+    view = find_run(run)
+    if as_json:
+        put_json(status_document(view, with_jobs))
+        return
+    if watch:
+        view = _watched(view, failed)
+    put_lines(_lines(view, failed))
+
+
+def _lines(view: RunView, failed: bool) -> list[str]:
+    pen = paint()
+    handle = handle_of(view)
+    lines = status_lines(view, pen, failed)
+    state = view.status
+    if failed:
+        told = failure_lines(view, pen, handle)
+        lines += ["", *told[:-1]] if told else [pen.dim("no job failed")]
+    if state == "LOST":
+        lines += ["", pen.red("Its driver ended without a word (killed, or the machine went down).")]
+        lines += [f"What was finished is kept; the rest: {pen.cyan(resume_hint(view))}"]
+    elif state in ("FAILED", "CANCELLED"):
+        lines += ["", f"{pen.dim('rest')}  {pen.cyan(resume_hint(view))}"]
+        if not failed and state == "FAILED":
+            lines += [f"{pen.dim('why')}   {pen.cyan(next_command('status', handle, '--failed'))}"]
+    return lines
+
+
+def resume_hint(view: RunView) -> str:
+    """What runs the rest of a run, as far as its own command tells."""
+    import os
+    import shlex
+
+    from ramify.show.status import shortest
+
+    command = [str(word) for word in view.facts.get("command") or []]
+    target = os.path.dirname(os.path.dirname(view.folder))
+    if len(command) > 2 and command[1] == "run" and os.path.basename(command[0]) in ("ramify", "__main__.py"):
+        words = _without(command[2:], ("-o", "--output", "--name"))
+        words = [word for word in words if word not in ("--json", "-q", "--quiet", "--skip-completed")]
+        return shlex.join(["ramify", "run", *words, "-o", shortest(target), "--skip-completed"])
+    return f"dag.evaluate({shortest(target)!r}, skip_completed=True)"
+
+
+def _without(words: list[str], options: tuple[str, ...]) -> list[str]:
+    """The words without these options and their values."""
+    kept = []
+    skip = False
+    for word in words:
+        if skip:
+            skip = False
+        elif word in options:
+            skip = True
+        elif not word.startswith(tuple(f"{option}=" for option in options)):
+            kept.append(word)
+    return kept
+
+
+def _watched(view: RunView, failed: bool) -> RunView:
+    """Prints the state anew until the run is over; on a terminal in place."""
+    from ramify.show.text import is_terminal
+
+    stream = sys.stdout
+    in_place = is_terminal(stream)
+    while view.status == "RUNNING":
+        if in_place:
+            click.clear()
+        put_lines(_lines(view, failed) + ([] if in_place else [""]))
+        time.sleep(_EVERY)
+        view = RunView(view.folder)
+    if in_place:
+        click.clear()
+    return view

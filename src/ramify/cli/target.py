@@ -1,0 +1,191 @@
+"""A target, `file.py:name` or `module:name`, and the graph that it leads to."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, NoReturn
+
+from ramify.dag.draft import DAG
+from ramify.dag.grid import ParametrizedJob
+from ramify.errors import TargetError
+
+Draft = DAG | ParametrizedJob
+
+
+def load_target(text: str) -> Draft:
+    """The DAG or the grid that a target names; a function without parameters is called for it.
+
+    Without a name it is the only DAG of the file, or the one called `dag`, or the only grid. The current
+    folder and the file's are put first on the import path. Raises `TargetError` that lists what is there, and
+    one with the user's own frames where the file or the function raises.
+    """
+    place, _, name = text.partition(":")
+    if place.endswith(".py") or os.path.isfile(place):
+        module = _import_file(place)
+    else:
+        _first_on_path(os.getcwd())
+        module = _guarded(lambda: _import_module(place, text), f"importing {place}")
+    found = _named(module, name, text) if name else _only(module, place)
+    return _as_draft(found, text)
+
+
+def _import_file(path: str) -> ModuleType:
+    """Imports a file under its own name, so that workers can import it again."""
+    full = os.path.abspath(path)
+    if not os.path.isfile(full):
+        raise TargetError(f"there is no file {path}: a target is file.py:name or module:name", target=path)
+    _first_on_path(os.getcwd())
+    _first_on_path(os.path.dirname(full))
+    stem = os.path.splitext(os.path.basename(full))[0]
+    module: ModuleType = _guarded(lambda: _load_file(stem, full), f"importing {path}")
+    return module
+
+
+def _load_file(stem: str, full: str) -> ModuleType:
+    """By the ordinary import where that leads to this file; else by its path, under a name of its own."""
+    from importlib import import_module
+    from importlib.util import find_spec, module_from_spec, spec_from_file_location
+
+    if "." not in stem and stem not in sys.modules:
+        found = find_spec(stem)
+        if found is not None and found.origin is not None and os.path.samefile(found.origin, full):
+            return import_module(stem)
+    spec = spec_from_file_location(f"flow:{stem}", full)
+    if spec is None or spec.loader is None:
+        raise TargetError(f"{full} is no Python file: a target is file.py:name or module:name", target=full)
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _import_module(name: str, text: str) -> ModuleType:
+    from importlib import import_module
+
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        hint = f"; is it {name}.py?" if os.path.isfile(f"{name}.py") else ""
+        raise TargetError(
+            f"no module {error.name!r} for the target {text!r}: a target is file.py:name "
+            f"or module:name{hint}",
+            target=text,
+        ) from None
+
+
+def _first_on_path(folder: str) -> None:
+    if sys.path[:1] != [folder]:
+        sys.path.insert(0, folder)
+
+
+def _guarded(act: Callable[[], Any], doing: str) -> Any:
+    """Calls the user's code; what it raises becomes one error with the user's own frames."""
+    try:
+        return act()
+    except (TargetError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # SystemExit too: a file that exits is no flow
+        from ramify.worker.failure import describe
+
+        told = describe(error, keep=True)
+        raise TargetError(
+            f"{doing} failed: {told.type_name}: {told.message}", traceback_text=told.traceback
+        ) from error
+
+
+# ---- what is in a module
+
+
+def _named(module: ModuleType, name: str, text: str) -> Any:
+    found: Any = module
+    for step in name.split("."):
+        if not hasattr(found, step):
+            _nothing(module, f"{text!r}: {_title(module)} has no {name!r}", text)
+        found = getattr(found, step)
+    return found
+
+
+def _only(module: ModuleType, place: str) -> Any:
+    graphs = _of_type(module, DAG)
+    for chosen in (graphs, _of_type(module, ParametrizedJob)):
+        if "dag" in chosen:
+            return chosen["dag"]
+        if len({id(thing) for thing in chosen.values()}) == 1:
+            return next(iter(chosen.values()))
+        if chosen:
+            names = " or ".join(f"{place}:{name}" for name in chosen)
+            raise TargetError(f"{place} has {len(chosen)} graphs: say which, {names}", target=place)
+    found = getattr(module, "dag", None)
+    return found if callable(found) else _nothing(module, f"there is no graph in {place}", place)
+
+
+def _of_type(module: ModuleType, kind: type) -> dict[str, Any]:
+    return {name: thing for name, thing in vars(module).items() if isinstance(thing, kind)}
+
+
+def _nothing(module: ModuleType, problem: str, target: str) -> NoReturn:
+    names = list(_of_type(module, DAG)) + list(_of_type(module, ParametrizedJob))
+    names = names or [name for name, thing in vars(module).items() if _may_make_one(module, name, thing)]
+    there = (
+        f"it has {', '.join(names)}"
+        if names
+        else "it has no DAG, no grid and no function that could make one"
+    )
+    raise TargetError(f"{problem}; {there}", target=target, names=names)
+
+
+def _may_make_one(module: ModuleType, name: str, thing: Any) -> bool:
+    own = getattr(thing, "__module__", None) == module.__name__
+    return (
+        own
+        and not name.startswith("_")
+        and callable(thing)
+        and not isinstance(thing, type)
+        and not _needs(thing)
+    )
+
+
+def _needs(function: Callable[..., Any]) -> list[str]:
+    """The parameters that must be given."""
+    import inspect
+
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in variable]
+
+
+def _title(module: ModuleType) -> str:
+    return os.path.basename(getattr(module, "__file__", None) or module.__name__)
+
+
+def _as_draft(found: Any, text: str) -> Draft:
+    if callable(found) and not isinstance(found, type | DAG | ParametrizedJob):
+        needed = _needs(found)
+        if needed:
+            raise TargetError(
+                f"{text} needs {', '.join(needed)}: a target is a graph, or a function without parameters "
+                "that returns one",
+                target=text,
+            )
+        found = _guarded(found, f"calling {text}")
+    if isinstance(found, DAG | ParametrizedJob):
+        return found
+    raise TargetError(
+        f"{text} is a {type(found).__name__}: a target is a DAG, a ParametrizedJob, or a function without "
+        "parameters that returns one" + ("; put the job into a DAG" if _is_job(found) else ""),
+        target=text,
+    )
+
+
+def _is_job(thing: Any) -> bool:
+    from ramify.dag.job import Job
+
+    return isinstance(thing, Job)

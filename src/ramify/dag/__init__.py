@@ -1,0 +1,22 @@
+"""The front end: deferred jobs, grids of them, and graphs of both, compiled to plans, evaluated to disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ramify.dag.draft import DAG
+    from ramify.dag.grid import ParametrizedJob
+    from ramify.dag.job import Job
+
+__all__ = ["DAG", "Job", "ParametrizedJob"]
+
+_HOMES = {"DAG": "draft", "Job": "job", "ParametrizedJob": "grid"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(f"ramify.dag.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

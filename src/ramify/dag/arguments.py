@@ -1,0 +1,218 @@
+"""How an argument is written down: as text where text is exact, else as a file; jobs in it as references."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from ramify.core.keys import encode_key
+from ramify.dag.draft import DAG
+from ramify.dag.grid import ParametrizedJob
+from ramify.dag.job import Job
+from ramify.errors import RamifyKeyEncodingError
+from ramify.plan.definition import Spec
+from ramify.plan.folder import Literal, NewPlan, unpicklable
+from ramify.plan.paths import INPUTS
+from ramify.values import LazyDict
+
+_REFERENCES: Final = (Job, ParametrizedJob, DAG, LazyDict)
+_ATOMS: Final = frozenset({str, int, float, bool, type(None), bytes, complex})
+_OPAQUE: Final = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
+_LIBRARIES: Final = frozenset(
+    (
+        *("numpy", "pandas", "pyarrow", "polars", "h5py", "scipy", "sklearn", "torch", "tensorflow", "jax"),
+        *("xarray", "dask"),
+    )
+)
+"""Whose objects are never looked into: they are large, and hold no jobs."""
+
+_LONGEST_TEXT: Final = 4096
+"""Bytes of an argument that is written into its definition; what is longer gets a file."""
+_MOST_ITEMS: Final = 200
+
+Refer = Callable[[Any, str], Spec]
+"""Gives the reference to a job, a grid or a DAG; the text says where in the arguments it stands."""
+
+
+class Arguments:
+    """Turns arguments into what a definition says of them, and collects the files that they need."""
+
+    def __init__(self, new: NewPlan, stored: Callable[[LazyDict], Spec]) -> None:
+        self._new = new
+        self._stored = stored
+        self._written: dict[int, Spec] = {}
+
+    def spec(self, value: Any, job_id: str, name: str, number: int, refer: Refer) -> Spec:
+        """How this argument, the `number`th, is written; `refer` is asked for every job in it.
+
+        Raises `UnpicklableError` where it holds jobs and cannot be pickled.
+        """
+        return _One(self, job_id, name, refer).spec(value, _part(name, str(number)))
+
+    def _file(self, value: Any, job_id: str, name: str, part: str) -> Spec:
+        known = self._written.get(id(value))
+        if known is None:
+            stem = "/".join(filter(None, (INPUTS, job_id, part)))
+            boxed = isinstance(value, dict)  # a stored dict would come back as a LazyDict
+            self._new.literals.append(Literal(stem, value, boxed, job_id, name))
+            known = self._written[id(value)] = {"file": stem, "boxed": True} if boxed else {"file": stem}
+        return known
+
+
+class _One:
+    """One argument on its way into the plan."""
+
+    def __init__(self, shared: Arguments, job_id: str, name: str, refer: Refer) -> None:
+        self.shared = shared
+        self.job_id = job_id
+        self.name = name
+        self.refer = refer
+
+    def spec(self, value: Any, part: str) -> Spec:
+        if _is_exact(value, [_MOST_ITEMS]) and _is_short(value):
+            return {"value": value}
+        if isinstance(value, LazyDict):
+            return self.shared._stored(value)
+        if isinstance(value, _REFERENCES):
+            return self.refer(value, part)
+        holds = _holds_references(value)
+        if type(value) in _BUILDERS and (holds or _is_small(value)):
+            try:
+                return self._tree(value, part)
+            except RecursionError:  # it holds itself; a pickle can say so
+                pass
+        if holds:
+            return self._holding(value, part)
+        return self.shared._file(value, self.job_id, self.name, part)
+
+    def _tree(self, value: Any, part: str) -> Spec:
+        kind = type(value).__name__
+        if type(value) is dict:
+            pairs = enumerate(value.items())
+            return {
+                "dict": [
+                    [self.spec(key, f"{part}/@keys/{n}"), self.spec(item, f"{part}/{_part(key, str(n))}")]
+                    for n, (key, item) in pairs
+                ]
+            }
+        return {kind: [self.spec(item, f"{part}/{n}") for n, item in enumerate(value)]}
+
+    def _holding(self, value: Any, part: str) -> Spec:
+        from ramify.plan.holding import dump_holding
+
+        held: list[Spec] = []
+        numbers: dict[int, int] = {}
+        kept: list[Any] = []  # what is known by its id() must not go away
+
+        def place(inner: Any) -> int | None:
+            if not isinstance(inner, _REFERENCES):
+                return None
+            if id(inner) not in numbers:
+                kept.append(inner)
+                numbers[id(inner)] = len(held)
+                held.append(self.spec(inner, f"{part}/{len(held)}"))
+            return numbers[id(inner)]
+
+        try:
+            data = dump_holding(value, place)
+        except Exception as error:
+            raise unpicklable(self.job_id, self.name, value) from error
+        stem = "/".join(filter(None, (INPUTS, self.job_id, f"{part}.pickle")))
+        self.shared._new.files[stem] = data
+        return {"pickle": stem, "holds": held}
+
+
+_BUILDERS: Final = frozenset({list, tuple, set, frozenset, dict})
+
+
+def _part(key: Any, otherwise: str) -> str:
+    """A key as a part of an id; where it cannot be one, its number."""
+    try:
+        return encode_key(key)
+    except RamifyKeyEncodingError:
+        return f"@{otherwise}"
+
+
+def _is_exact(value: Any, budget: list[int]) -> bool:
+    """Whether JSON gives exactly this value back; False when there are more items than the budget."""
+    kind: type = type(value)
+    if kind is str:
+        return len(value) <= _LONGEST_TEXT
+    if kind is int:
+        return bool(-(2**63) <= value < 2**64)
+    if kind is float:
+        return math.isfinite(value)
+    if kind is bool or value is None:
+        return True
+    if kind is not list and kind is not dict:
+        return False
+    budget[0] -= len(value)
+    if budget[0] < 0:
+        return False
+    if kind is dict:
+        if not all(type(key) is str for key in value):
+            return False
+        value = value.values()
+    return all(_is_exact(item, budget) for item in value)
+
+
+def _is_short(value: Any) -> bool:
+    try:
+        return len(msgspec.json.encode(value)) <= _LONGEST_TEXT
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+
+
+def _is_small(value: Any) -> bool:
+    """Whether a container is short and of plain parts throughout, so that a line can hold it."""
+    left = _MOST_ITEMS
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if type(item) not in _BUILDERS:
+            if not (_is_exact(item, [0]) and _is_short(item)):
+                return False
+            continue
+        left -= len(item)
+        if left < 0:
+            return False
+        stack += item
+        if type(item) is dict:
+            stack += item.values()
+    return True
+
+
+def _holds_references(value: Any) -> bool:
+    """Whether a job, a grid, a DAG or a LazyDict is somewhere inside."""
+    stack = [value]
+    seen: set[int] = set()
+    while stack:
+        item = stack.pop()
+        if type(item) in _ATOMS:
+            continue
+        if isinstance(item, _REFERENCES):
+            return True
+        if id(item) not in seen:
+            seen.add(id(item))
+            stack += _inside(item)
+    return False
+
+
+def _inside(value: Any) -> Iterator[Any]:
+    if isinstance(value, list | tuple | set | frozenset):
+        yield from value
+    elif isinstance(value, dict):
+        yield from value
+        yield from value.values()
+    if isinstance(value, _OPAQUE) or type(value).__module__.partition(".")[0] in _LIBRARIES:
+        return
+    if dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            if hasattr(value, field.name):
+                yield getattr(value, field.name)
+    yield from getattr(value, "__dict__", {}).values()

@@ -1,0 +1,212 @@
+"""From a draft to definitions: references become ids, what is only an argument becomes a hidden job.
+
+Rules.
+- A node under a key has the id of its path of keys. A job, a grid, a slice or a DAG that is only an argument
+  gets the id `OWNER/arg/NAME` and is no output; arguments of arguments, from some depth on,
+  `OWNER/arg/@NUMBER` below their outermost owner.
+- One object is one piece of work. Under a second key stands a job that takes the value of the first.
+- A slice is a part of its grid's work wherever the grid is at home in the DAG, else work of its own.
+- Nothing here is recursive over the graph, and everything is linear in nodes and references.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from ramify.dag.arguments import Arguments
+from ramify.dag.draft import Node
+from ramify.dag.grid import ParametrizedJob
+from ramify.dag.job import Job
+from ramify.dag.members import Home, Member, Members
+from ramify.dag.order import parents_first
+from ramify.dag.signature import check_arguments, function_name
+from ramify.errors import ArgumentError, UnpicklableError
+from ramify.plan.definition import Definition, FunctionRef, Spec, hidden_at, join
+from ramify.plan.folder import NewPlan
+from ramify.plan.paths import relative_to_plan
+from ramify.values import LazyDict
+
+_LONGEST_ID: Final = 500
+"""Characters of a hidden job's id: a path has 4096 at the most, with folders above and names in it."""
+
+_SAME: Final = FunctionRef(module="ramify.plan.load", qualname="same_value")
+
+
+def compile_draft(root: Node, plan_path: str, above: str = "") -> NewPlan:
+    """The definitions of a DAG or a grid, with ids below `above`; nothing is written.
+
+    Raises `CycleError`, `ArgumentError`, `UnpicklableError`.
+    """
+    return _Compiler(plan_path).compile(root, above)
+
+
+class _Compiler:
+    def __init__(self, plan_path: str) -> None:
+        self.new = NewPlan([])
+        self.members = Members()
+        self.arguments = Arguments(self.new, self._stored)
+        self.plan_path = plan_path
+        self.functions: dict[int, FunctionRef] = {}
+        self.deep = 0
+        self.kept: list[Any] = []  # what is known by its id() must not go away
+
+    def compile(self, root: Node, above: str) -> NewPlan:
+        self.members.add(root, above)
+        definitions: list[Definition] = []
+        for number, member in enumerate(self.members.members):  # grows: hidden members join at the end
+            definitions.append(self._definition(number, member))
+        scopes = self.members.scopes
+        needs: dict[int, list[int]] = {n: list(m.needs) for n, m in enumerate(self.members.members)}
+        needs.update((~n, scope.holds) for n, scope in enumerate(scopes))
+        order = parents_first(needs, lambda n: definitions[n].id if n >= 0 else f"{scopes[~n].id}/")
+        self.new.definitions = [definitions[n] for n in order if n >= 0]
+        self.new.folders = self._folders(above)
+        return self.new
+
+    # ---- one definition
+
+    def _definition(self, number: int, member: Member) -> Definition:
+        home = self.members.home(member.node)
+        grid = member.node if isinstance(member.node, ParametrizedJob) else None
+        if home is not None and home.place != number:
+            return self._same(member, home, grid)
+        args, dependencies = self._args(member)
+        definition = Definition(
+            id=member.id,
+            kind="job" if grid is None else "group",
+            function=self._function(member),
+            args=args,
+            dependencies=dependencies,
+            policy=member.node.policy,
+            hidden=member.hidden,
+            at=member.at,
+        )
+        if grid is not None:
+            definition.parameters = list(grid.parameter_names)
+            definition.points = msgspec.Raw(msgspec.json.encode(grid._points))
+        return definition
+
+    def _same(self, member: Member, home: Home, grid: ParametrizedJob | None) -> Definition:
+        """The same work under another key: takes the value of the first."""
+        member.needs[home.place] = None
+        spec: Spec = {"job" if grid is None else "same": home.id}
+        if home.at:
+            spec["at"] = home.at
+        definition = Definition(
+            id=member.id,
+            kind="job" if grid is None else "group",
+            function=_SAME,
+            args={"value": spec},
+            dependencies=[home.id if grid is None else f"{home.id}/*"],
+            hidden=member.hidden,
+            at=member.at,
+        )
+        if grid is not None:
+            definition.points = msgspec.Raw(msgspec.json.encode(grid._points))
+        return definition
+
+    def _args(self, member: Member) -> tuple[dict[str, Spec], list[str]]:
+        node = member.node
+        if isinstance(node, ParametrizedJob):
+            _check_parameters(node, member.id)
+        _check_fit(node, member.id)
+        dependencies: dict[str, None] = {}
+        refer = self._referrer(member, dependencies)
+        args = {
+            name: self.arguments.spec(value, member.id, name, number, refer)
+            for number, (name, value) in enumerate(node.kwargs.items())
+        }
+        return args, list(dependencies)
+
+    def _referrer(self, member: Member, dependencies: dict[str, None]) -> Callable[[Node, str], Spec]:
+        def refer(node: Node, part: str) -> Spec:
+            home = self.members.home(node)
+            if home is None:
+                self.kept.append(node)
+                job_id = self._hidden_id(member, part)
+                owner = member.id if member.owner is None else member.owner
+                home = self.members.add(node, job_id, hidden_at(job_id), owner)
+            member.needs[home.place] = None
+            kind = "job" if isinstance(node, Job) else "group"
+            dependencies[home.id if kind == "job" else f"{home.id}/"] = None
+            return {kind: home.id, "at": home.at} if home.at else {kind: home.id}
+
+        return refer
+
+    def _hidden_id(self, member: Member, part: str) -> str:
+        """`OWNER/arg/NAME`; where a grid has points below `arg`, the next free name.
+
+        Arguments of arguments would have ever longer ids: from some length on they are numbered.
+        """
+        folder, count = "arg", 0
+        while isinstance(member.node, ParametrizedJob) and folder in member.node._by_first():
+            count += 1
+            folder = f"arg ({count})"
+        job_id = join(member.id, f"{folder}/{part}")
+        if len(job_id) <= _LONGEST_ID or member.owner is None:
+            return job_id
+        self.deep += 1
+        return join(member.owner, f"arg/@{self.deep}")
+
+    # ---- functions, stored dicts, folders
+
+    def _function(self, member: Member) -> FunctionRef:
+        func = member.node.func
+        known = self.functions.get(id(func))
+        if known is None:
+            known = self.functions[id(func)] = self._describe(func, member.id)
+            self.kept.append(func)
+        return known
+
+    def _describe(self, func: Callable[..., Any], job_id: str) -> FunctionRef:
+        from ramify.values.code import describe_function
+
+        try:
+            code = describe_function(func)
+        except UnpicklableError as error:
+            facts = {name: getattr(error, name, None) for name in ("path", "function")}
+            raise UnpicklableError(
+                f"job {job_id!r}: {error}", job_id=job_id, argument=None, **facts
+            ) from error
+        if code.pickled is None:
+            return FunctionRef(module=code.module, qualname=code.qualname)
+        digest = hashlib.sha256(code.pickled).hexdigest()[:16]
+        self.new.callables[digest] = code.pickled, code.source
+        return FunctionRef(pickle=digest, name=function_name(func))
+
+    def _stored(self, lazy: LazyDict) -> Spec:
+        spec: Spec = {"stored": relative_to_plan(self.plan_path, os.fspath(lazy))}
+        if lazy._members is not None:
+            spec["members"] = list(lazy._members)
+        return spec
+
+    def _folders(self, above: str) -> dict[str, list[str]]:
+        """The names in the root and in every scope; those above a prefix lead to it."""
+        folders = self.members.folders
+        while above:
+            above, _, name = above.rpartition("/")
+            folders[above] = [name]
+        folders.setdefault("", [])
+        return folders
+
+
+def _check_parameters(grid: ParametrizedJob, job_id: str) -> None:
+    """What was put into `kwargs` since the grid was made may be a parameter."""
+    both = [name for name in grid.parameter_names if name in grid.kwargs]
+    if both:
+        raise ArgumentError(f"{job_id!r}: {both[0]!r} is a parameter and is in kwargs as well", names=both)
+
+
+def _check_fit(node: Job | ParametrizedJob, job_id: str) -> None:
+    """The arguments as they are now: they may have been changed since the node was made."""
+    names = [*node.kwargs, *(node.parameter_names if isinstance(node, ParametrizedJob) else ())]
+    try:
+        check_arguments(node.func, names)
+    except ArgumentError as error:
+        names = getattr(error, "names", [])
+        raise ArgumentError(f"job {job_id!r}: {error}", names=names, job_id=job_id) from error

@@ -1,0 +1,149 @@
+"""The verbs that a DAG and a grid share: each leads to where it is done.
+
+That is above the draft and reads it, so it is reached by name, when a verb is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ramify.core.keys import Key
+
+if TYPE_CHECKING:
+    from ramify.plan.paths import Location, PlanPaths
+    from ramify.values import LazyDict
+
+
+def _verb(module: str, name: str) -> Callable[..., Any]:
+    verb: Callable[..., Any] = getattr(import_module(f"ramify.dag.{module}"), name)
+    return verb
+
+
+class Executable:
+    """What can be compiled to a plan and run."""
+
+    def materialize(
+        self,
+        dag_path: Location | PlanPaths,
+        *,
+        prefix: Key | None = None,
+        progress: bool = False,
+        progress_callback: Callable[[str], object] | None = None,
+    ) -> Path:
+        """Compiles to a plan at `dag_path`, runs nothing, and returns the plan's path.
+
+        A plan that is there is replaced whole, its outputs stay. With `prefix`, a key or a path of keys, all
+        ids begin with it, and only what the plan had below it is replaced: several scripts may share a plan.
+
+        Raises `DraftError`, `CycleError` (with the path), `UnpicklableError`, `PlanError`, `StorageError`;
+        then the folder is as it was before.
+        """
+        return _verb("evaluate", "materialize")(  # type: ignore[no-any-return]  # its own signature says
+            self, dag_path, prefix=prefix, progress=progress, progress_callback=progress_callback
+        )
+
+    def evaluate(
+        self,
+        target: Location | None = None,
+        dag_path: Any = None,
+        output_path: Any = None,
+        executor: Any = None,
+        max_workers: int | None = None,
+        job_resources: Mapping[Key, Mapping[str, Any]] | None = None,
+        execution_mode: str = "subprocess",
+        skip_completed: bool = False,
+        progress: bool = False,
+        progress_callback: Callable[[str], object] | None = None,
+        *,
+        on_failure: str = "fail_fast",
+        retries: int | None = None,
+        timeout: float | None = None,
+        name: str | None = None,
+    ) -> LazyDict:
+        """Compiles, runs every job in the order of its dependencies, and returns the outputs.
+
+        `evaluate("exp")` keeps the plan in `exp/plan` and the outputs in `exp/outputs`; `dag_path` and
+        `output_path` say otherwise, and both together need no target. `execution_mode` is `"subprocess"` (a
+        fresh process per job), `"process"` (a pool), or `"thread"`. `max_workers` jobs run at a time, one if
+        not given; or `executor`, any `concurrent.futures.Executor`. `skip_completed` keeps outputs that are
+        there; without it they are an error. `on_failure="continue"` stops only what depends on a failure.
+        `retries` and `timeout` (seconds) hold for jobs that say nothing themselves. `name` names the run.
+        `job_resources` maps keys to an outside engine's options.
+
+        Raises what `materialize` raises, `ModeError` for options that cannot be, `OutputsExistError`, and
+        `DAGExecutionError` when a job fails.
+        """
+        return _verb("evaluate", "evaluate")(  # type: ignore[no-any-return]  # its own signature says
+            self,
+            target,
+            dag_path,
+            output_path,
+            executor=executor,
+            max_workers=max_workers,
+            job_resources=job_resources,
+            execution_mode=execution_mode,
+            skip_completed=skip_completed,
+            progress=progress,
+            progress_callback=progress_callback,
+            on_failure=on_failure,
+            retries=retries,
+            timeout=timeout,
+            name=name,
+        )
+
+    def evaluate_in_subprocesses(self, *args: Any, **kwargs: Any) -> LazyDict:
+        """`evaluate`, by its older name."""
+        return self.evaluate(*args, **kwargs)
+
+    def execute_materialized(
+        self,
+        target: Location | PlanPaths | None = None,
+        dag_path: Any = None,
+        output_path: Any = None,
+        executor: Any = None,
+        max_workers: int | None = None,
+        job_resources: Mapping[Key, Mapping[str, Any]] | None = None,
+        execution_mode: str = "subprocess",
+        skip_completed: bool = False,
+        skip_running: bool = False,
+        progress: bool = False,
+        progress_callback: Callable[[str], object] | None = None,
+        *,
+        on_failure: str = "fail_fast",
+        retries: int | None = None,
+        timeout: float | None = None,
+        name: str | None = None,
+    ) -> LazyDict:
+        """Runs a plan as it was materialized; see `evaluate`.
+
+        The plan is at `dag_path`, or at `target`, or in its folder `plan`. `output_path` is where the outputs
+        are from now on. `skip_running` has nothing to skip, and says so: two drivers never run one plan.
+        """
+        return _verb("evaluate", "execute_materialized")(  # type: ignore[no-any-return]  # its own signature says
+            self,
+            target,
+            dag_path,
+            output_path,
+            executor=executor,
+            max_workers=max_workers,
+            job_resources=job_resources,
+            execution_mode=execution_mode,
+            skip_completed=skip_completed,
+            skip_running=skip_running,
+            progress=progress,
+            progress_callback=progress_callback,
+            on_failure=on_failure,
+            retries=retries,
+            timeout=timeout,
+            name=name,
+        )
+
+    def clear_outputs(self, dag_path: Location | PlanPaths, job_ids: Iterable[str] | None = None) -> None:
+        """Removes the outputs of a plan: all, or those of the jobs (or groups) named.
+
+        Ids that the plan does not know are named in a `RamifyWarning`; the others are cleared.
+        """
+        _verb("outputs", "clear_outputs")(dag_path, job_ids)

@@ -1,0 +1,278 @@
+"""A plan that was opened: its definitions by id, parsed only as far as somebody asks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from ramify.errors import JobIdError, PlanError
+from ramify.files.local import read_bytes
+from ramify.plan.definition import Definition, hidden_at, join
+from ramify.plan.graph import GraphNode, build_graph
+from ramify.plan.paths import DEFINITIONS, FOLDERS
+
+_decoder: Final = msgspec.json.Decoder(Definition)
+_points: Final = msgspec.json.Decoder(list[str])
+_encode: Final = msgspec.json.Encoder().encode
+
+_PATIENCE: Final = 4
+"""So many points of a grid are looked for in its text; then all of them are parsed, once."""
+
+
+class Plan:
+    """A plan on disk, read-only.
+
+    `path`, `outputs` and `run_folder` are absolute paths; `manifest` is what `plan.json` says. One object may
+    be used by many threads: what it caches can be made twice, and is the same.
+    """
+
+    def __init__(self, path: str, manifest: Mapping[str, Any]) -> None:
+        self.path = path
+        self.manifest = manifest
+        self.outputs = os.path.normpath(os.path.join(path, manifest["outputs"]))
+        self.run_folder = os.path.normpath(os.path.join(path, manifest["run"]))
+        self.loaders: dict[str, Callable[[str | None], dict[str, Any]]] = {}
+        self.functions: dict[Any, Callable[..., Any]] = {}
+        self._bytes: bytes | None = None
+        self._all: dict[str, Definition] | None = None
+        self._some: dict[str, Definition] = {}
+        self._rows: dict[str, list[str]] = {}
+        self._sets: dict[str, frozenset[str]] = {}
+        self._asked: dict[str, int] = {}
+        self._folders: dict[str, list[str]] | None = None
+
+    def __repr__(self) -> str:
+        return f"Plan({self.path!r})"
+
+    # ---- definitions and points
+
+    @property
+    def definitions(self) -> dict[str, Definition]:
+        """Every definition by its id, parents before children."""
+        if self._all is None:
+            lines = self._text().splitlines()
+            try:
+                parsed = [_decoder.decode(line) for line in lines]
+            except msgspec.MsgspecError as error:
+                raise self._broken(error) from error
+            self._all = {d.id: d for d in parsed}
+        return self._all
+
+    def points(self, definition: Definition) -> list[str]:
+        """The points of a grid, in its order; of a job, an empty list. Not to be changed."""
+        rows = self._rows.get(definition.id)
+        if rows is None:
+            rows = self._rows[definition.id] = _points.decode(definition.points)
+        return rows
+
+    def job_ids(self, hidden: bool = True) -> list[str]:
+        """The ids of all jobs, points included, parents before children; `hidden=False` leaves those out."""
+        ids: list[str] = []
+        for definition in self.definitions.values():
+            if definition.hidden and not hidden:
+                continue
+            if definition.kind == "job":
+                ids.append(definition.id)
+            else:
+                base = f"{definition.id}/" if definition.id else ""
+                ids.extend([base + point for point in self.points(definition)])
+        return ids
+
+    def locate(self, job_id: str) -> tuple[Definition, str | None]:
+        """The definition of a job, and its point where it is one of a grid.
+
+        Raises `JobIdError`, with the nearest ids, for an id that is not in the plan.
+        """
+        found = None
+        if self._all is None:
+            found = self._locate(job_id, self._some.get)
+        found = found or self._locate(job_id, self._find)
+        if found is not None:
+            return found
+        raise self._unknown(job_id)
+
+    def holds(self, job_id: str) -> bool:
+        """Whether there is such a job."""
+        try:
+            self.locate(job_id)
+        except JobIdError:
+            return False
+        return True
+
+    def stored(self, job_id: str) -> str:
+        """Where a job's output is, below `outputs` and without suffix: its id, unless it is hidden."""
+        definition, point = self.locate(job_id)
+        return definition.stored(point)
+
+    def below(self, above: str, hidden: bool = False) -> list[str]:
+        """The ids of the jobs at and below an id; `JobIdError` where there are none."""
+        start = f"{above}/"
+        chosen = [i for i in self.job_ids(hidden) if i == above or i.startswith(start)]
+        if not chosen:
+            raise self._unknown(above)
+        return chosen
+
+    # ---- the whole
+
+    def graph(self) -> list[GraphNode]:
+        """The nodes for the engine, parents before children; see `GraphNode`."""
+        definitions = list(self.definitions.values())
+        return build_graph(definitions, [self.points(d) for d in definitions])
+
+    def folders(self) -> list[tuple[str, list[str]]]:
+        """Every folder of the outputs with the names in it, in order; the deepest first, the root last.
+
+        Folders of hidden groups have the path where they are stored.
+        """
+        folders = {folder: dict.fromkeys(names) for folder, names in self.drafted_folders().items()}
+        for definition in self.definitions.values():
+            if definition.kind == "group":
+                self._add_folders(definition, folders)
+        order = sorted(folders, key=lambda f: (-f.count("/"), f == ""))
+        return [(folder, list(folders[folder])) for folder in order]
+
+    def groups_read_by(self, definition: Definition) -> list[str]:
+        """Where the groups lie, below `outputs`, that a job gets as `LazyDict`: their records must be there
+        before it starts, as they say what is in a group, and in which order."""
+        return [self._folder_of(name[:-1]) for name in definition.dependencies if name.endswith("/")]
+
+    def contents(self, folder: str = "") -> tuple[list[str], list[str]]:
+        """What is below a folder of the outputs, in order: the places of outputs, and of empty groups."""
+        if self._folders is None:
+            self._folders = dict(self.folders())
+        names = self._folders
+        outputs: list[str] = []
+        empty: list[str] = []
+        stack = [folder]
+        while stack:
+            path = stack.pop()
+            if path not in names:
+                outputs.append(path)
+                continue
+            stack.extend(join(path, name) for name in reversed(names[path]))
+            if not names[path] and path != folder:
+                empty.append(path)
+        return outputs, empty
+
+    def _folder_of(self, group: str) -> str:
+        definition = self.definitions.get(group)
+        if definition is not None:
+            return definition.stored(None)
+        above, point = group, ""
+        while above:
+            above, _, last = above.rpartition("/")
+            point = join(last, point) if point else last
+            definition = self.definitions.get(above)
+            if (
+                definition is not None
+                and definition.kind == "group"
+                and not self._is_folder(hidden_at(group))
+            ):
+                return definition.stored(point)
+        return hidden_at(group) if self._is_folder(hidden_at(group)) else group
+
+    def _is_folder(self, path: str) -> bool:
+        if self._folders is None:
+            self._folders = dict(self.folders())
+        return path in self._folders
+
+    def drafted_folders(self) -> dict[str, list[str]]:
+        """The names in the root and in each nested DAG, as they were drafted."""
+        data = read_bytes(os.path.join(self.path, FOLDERS))
+        try:
+            return msgspec.json.decode(data, type=dict[str, list[str]])
+        except msgspec.MsgspecError as error:
+            raise self._broken(error) from error
+
+    def _add_folders(self, definition: Definition, folders: dict[str, dict[str, None]]) -> None:
+        base = definition.stored(None)
+        folders.setdefault(base, {})
+        for point in self.points(definition):
+            above = base
+            for name in point.split("/"):
+                folders.setdefault(above, {})[name] = None
+                above = join(above, name)
+
+    # ---- inside
+
+    def _locate(
+        self, job_id: str, find: Callable[[str], Definition | None]
+    ) -> tuple[Definition, str | None] | None:
+        definition = find(job_id)
+        if definition is not None and definition.kind == "job":
+            return definition, None
+        above, point = job_id, ""
+        while above:
+            above, _, last = above.rpartition("/")
+            point = join(last, point) if point else last
+            definition = find(above)
+            if definition is not None and definition.kind == "group" and self._has(definition, point):
+                return definition, point
+        return None
+
+    def _text(self) -> bytes:
+        if self._bytes is None:
+            self._bytes = read_bytes(os.path.join(self.path, DEFINITIONS))
+        return self._bytes
+
+    def _find(self, above: str) -> Definition | None:
+        """The definition with this id: parsed already, or looked for in the text."""
+        if self._all is not None:
+            return self._all.get(above)
+        known = self._some.get(above)
+        if known is None:
+            text = self._text()
+            mark = b'{"id":' + _encode(above) + b","
+            start = 0 if text.startswith(mark) else text.find(b"\n" + mark) + 1
+            if start == 0 and not text.startswith(mark):
+                return None
+            end = text.find(b"\n", start)
+            try:
+                known = _decoder.decode(text[start : end if end >= 0 else len(text)])
+            except msgspec.MsgspecError as error:
+                raise self._broken(error) from error
+            self._some[above] = known
+        return known
+
+    def _has(self, definition: Definition, point: str) -> bool:
+        known = self._sets.get(definition.id)
+        if known is None:
+            asked = self._asked[definition.id] = self._asked.get(definition.id, 0) + 1
+            if asked <= _PATIENCE:
+                return _in_text(bytes(definition.points), _encode(point))
+            known = self._sets[definition.id] = frozenset(self.points(definition))
+        return point in known
+
+    def _unknown(self, job_id: str) -> JobIdError:
+        from difflib import get_close_matches
+
+        ids = self.job_ids()
+        near = get_close_matches(job_id, ids[:5000], 3)
+        below = [i for i in ids if i.startswith(f"{job_id}/")][:3]
+        if below:
+            hint = f"it is a group; its jobs are {', '.join(below)}, ..."
+        elif near:
+            hint = f"did you mean {' or '.join(map(repr, near))}?"
+        else:
+            hint = f"it has {len(ids)} jobs" + (f", the first is {ids[0]!r}" if ids else "")
+        return JobIdError(
+            f"no job {job_id!r} in the plan {self.path}: {hint}", job_id=job_id, path=self.path, near=near
+        )
+
+    def _broken(self, error: Exception) -> PlanError:
+        return PlanError(
+            f"the plan {self.path} cannot be read ({error}): make it again with dag.materialize",
+            path=self.path,
+        )
+
+
+def _in_text(points: bytes, name: bytes) -> bool:
+    """Whether a point is in the text of the list. Quotes inside a name are escaped, so no part can match."""
+    return (
+        points.startswith(b"[" + name + b",")
+        or points == b"[" + name + b"]"
+        or (points.find(b"," + name + b",") >= 0 or points.endswith(b"," + name + b"]"))
+    )

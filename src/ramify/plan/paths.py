@@ -1,0 +1,151 @@
+"""Where a plan, its outputs and its runs are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ramify.errors import PlanError
+
+PLAN_FILE: Final = "plan.json"
+DEFINITIONS: Final = "definitions.jsonl"
+FOLDERS: Final = "folders.json"
+CALLABLES: Final = "callables"
+INPUTS: Final = "inputs"
+PARTS: Final = (PLAN_FILE, DEFINITIONS, FOLDERS, CALLABLES, INPUTS)
+"""What a plan folder holds of the plan itself."""
+
+_JOINER: Final = ":::"
+
+Location = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class PlanPaths:
+    """The three places of a plan: its definitions, its inputs, and its outputs.
+
+    Definitions and inputs are kept in one folder, the plan's; outputs may be anywhere.
+
+    >>> paths = PlanPaths.from_root("exp/plan")
+    >>> paths.to_runner_string(), paths.root.as_posix()
+    ('exp/plan', 'exp/plan')
+    """
+
+    definitions: Path
+    inputs: Path
+    outputs: Path
+
+    @classmethod
+    def from_root(cls, root: Location) -> PlanPaths:
+        """The places of a plan folder, each in its usual place."""
+        base = Path(root)
+        return cls(base / DEFINITIONS, base / INPUTS, Path(os.path.normpath(base / default_outputs(base))))
+
+    @property
+    def root(self) -> Path:
+        """The plan folder; `PlanError` where definitions and inputs are not in one."""
+        if self.definitions.parent != self.inputs.parent:
+            raise PlanError(
+                f"the definitions ({self.definitions}) and the inputs ({self.inputs}) of a plan are kept in "
+                "one folder: give them the same parent",
+                path=str(self.definitions),
+            )
+        return self.definitions.parent
+
+    def to_runner_string(self) -> str:
+        """The root alone where everything is in its usual place, else the three places in one text."""
+        root = self.definitions.parent
+        if PlanPaths.from_root(root) == self:
+            return str(root)
+        return _JOINER.join(map(str, (self.definitions, self.inputs, self.outputs)))
+
+    @classmethod
+    def from_runner_string(cls, text: str) -> PlanPaths:
+        """The places that `to_runner_string` wrote.
+
+        >>> text = PlanPaths(Path("p/definitions"), Path("p/inputs"), Path("o")).to_runner_string()
+        >>> PlanPaths.from_runner_string(text).outputs
+        PosixPath('o')
+        """
+        parts = text.split(_JOINER)
+        if len(parts) == 1:
+            return cls.from_root(text)
+        if len(parts) != 3:
+            raise PlanError(f"{text!r} is neither one path nor three, joined by {_JOINER!r}", path=text)
+        return cls(Path(parts[0]), Path(parts[1]), Path(parts[2]))
+
+
+def default_outputs(plan: Location) -> str:
+    """Where the outputs of a plan go unless it is told, relative to it.
+
+    >>> default_outputs("exp/plan"), default_outputs("exp-plan")
+    ('../outputs', 'outputs')
+    """
+    return _default(plan, "outputs")
+
+
+def default_run(plan: Location) -> str:
+    """Where the runs of a plan go, relative to it."""
+    return _default(plan, "run")
+
+
+def _default(plan: Location, name: str) -> str:
+    return f"../{name}" if os.path.basename(os.path.abspath(plan)) == "plan" else name
+
+
+def relative_to_plan(plan: str, target: Location) -> str:
+    """`target` as it is seen from the plan; absolute where they share nothing but the root."""
+    absolute = os.path.abspath(target)
+    plan = os.path.abspath(plan)
+    try:
+        shared = os.path.commonpath([plan, absolute])
+    except ValueError:  # another drive
+        return absolute
+    return os.path.relpath(absolute, plan) if os.path.dirname(shared) != shared else absolute
+
+
+def is_plan(folder: Location) -> bool:
+    """Whether a plan is in this very folder."""
+    return os.path.isfile(os.path.join(folder, PLAN_FILE))
+
+
+def find_plan(location: Location | PlanPaths) -> str:
+    """The absolute path of the plan at `location`, or of the one in its folder `plan`.
+
+    Raises `PlanError` where neither is one.
+    """
+    given = os.path.abspath(plan_root(location))
+    for folder in (given, os.path.join(given, "plan")):
+        if is_plan(folder):
+            return folder
+    if not os.path.isdir(given):
+        why = "there is no such folder"
+    else:
+        why = f"neither it nor its folder 'plan' holds a {PLAN_FILE}"
+    raise PlanError(f"no plan at {given}: {why}; make one with dag.materialize({given!r})", path=given)
+
+
+def plan_root(location: Location | PlanPaths) -> str:
+    """The plan folder that a path or a `PlanPaths` names."""
+    return os.fspath(location.root if isinstance(location, PlanPaths) else location)
+
+
+def check_manifest(path: str, manifest: Any, expected: int) -> Mapping[str, Any]:
+    """The manifest, if it is one of this version; else `PlanError` or `PlanVersionError`."""
+    from ramify.errors import PlanVersionError
+
+    if not isinstance(manifest, dict) or manifest.get("kind") != "ramify-plan":
+        raise PlanError(f"{path} is not the manifest of a Ramify plan", path=path)
+    found = manifest.get("version")
+    if found != expected:
+        raise PlanVersionError(
+            f"the plan {os.path.dirname(path)} has format {found!r} and this Ramify reads format {expected}: "
+            "make it again with dag.materialize",
+            path=path,
+            found=found,
+            expected=expected,
+        )
+    return manifest

@@ -1,0 +1,147 @@
+"""How a job is to be run: retries, limits, resources, and what may be reused. Checked when it is made."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final, NoReturn
+
+import msgspec
+
+from ramify.errors import ArgumentError
+
+Reuse = str
+"""`"auto"`, `"off"` or `"exists"`."""
+
+REUSES: Final = ("auto", "off", "exists")
+
+_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGTP]?)(?:i?B)?\s*", re.IGNORECASE)
+_POWERS: Final = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
+
+Resource = int | float | str
+"""An amount: a number, or text that an outside engine understands."""
+
+
+class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How one job is run. Frozen; made by `make_policy`, which checks it.
+
+    `retries`: attempts after the first. `timeout`: seconds per attempt. `resources`: `cores` (a number),
+    `memory` (bytes), and named amounts. `executor`: the name of a configured executor. `tags`: labels.
+    `version`: stands for the code of the function. `reuse`: which old results may count.
+    """
+
+    retries: int = 0
+    timeout: float | None = None
+    resources: dict[str, int | float | str] = {}
+    executor: str | None = None
+    tags: tuple[str, ...] = ()
+    version: str | None = None
+    reuse: str | None = None
+
+
+DEFAULT: Final = Policy()
+
+
+def make_policy(
+    *,
+    retries: int = 0,
+    timeout: float | None = None,
+    resources: Mapping[str, Resource] | None = None,
+    executor: str | None = None,
+    tags: Iterable[str] = (),
+    version: str | None = None,
+    reuse: Reuse | None = None,
+) -> Policy:
+    """The policy of these values; `ArgumentError` names the first that cannot be.
+
+    >>> make_policy(retries=2, resources={"cores": 2, "memory": "4G"}).resources["memory"]
+    4294967296
+    >>> make_policy(retries=-1)
+    Traceback (most recent call last):
+        ...
+    ramify.errors.ArgumentError: retries must be a whole number, 0 or more; it is -1
+    """
+    if not (retries or timeout is not None or resources or executor or tags or version or reuse):
+        return DEFAULT if _is_count(retries) else _refuse("retries", "a whole number, 0 or more", retries)
+    if not _is_count(retries):
+        _refuse("retries", "a whole number, 0 or more", retries)
+    if timeout is not None and not (_is_number(timeout) and timeout > 0):
+        _refuse("timeout", "a number of seconds above 0, or None", timeout)
+    if reuse is not None and reuse not in REUSES:
+        _refuse("reuse", "'auto', 'off', 'exists' or None", reuse)
+    _check_text("executor", executor)
+    _check_text("version", version)
+    return Policy(
+        retries=int(retries),
+        timeout=None if timeout is None else float(timeout),
+        resources=_resources(resources),
+        executor=executor,
+        tags=_tags(tags),
+        version=version,
+        reuse=reuse,
+    )
+
+
+def parse_memory(amount: object) -> int:
+    """Bytes of a number or of text such as `"4G"`, `"512 MB"`, `"1.5GiB"` (powers of 1024).
+
+    Raises `ArgumentError` for anything else.
+
+    >>> parse_memory("1.5 KiB"), parse_memory(10)
+    (1536, 10)
+    """
+    if isinstance(amount, str):
+        match = _SIZE.fullmatch(amount)
+        if match:
+            return int(float(match[1]) * 1024 ** _POWERS[match[2].upper()])
+    elif _is_number(amount) and amount >= 0:  # type: ignore[operator]  # _is_number has looked
+        return int(amount)  # type: ignore[call-overload,no-any-return]  # as above
+    return _refuse("the resource 'memory'", "a number of bytes or text such as '4G'", amount)
+
+
+def _resources(given: Mapping[str, Resource] | None) -> dict[str, Resource]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        _refuse("resources", "a mapping of names to amounts", given)
+    checked: dict[str, Resource] = {}
+    for name, amount in given.items():
+        if not isinstance(name, str) or not name:
+            _refuse("the name of a resource", "a text", name)
+        if name == "memory":
+            checked[name] = parse_memory(amount)
+        elif name == "cores" and not (_is_number(amount) and float(amount) >= 0):
+            _refuse("the resource 'cores'", "a number, 0 or more", amount)
+        elif isinstance(amount, str) or (_is_number(amount) and amount >= 0):
+            checked[name] = amount
+        else:
+            _refuse(f"the resource {name!r}", "a number, 0 or more, or text", amount)
+    return checked
+
+
+def _tags(given: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(given, str):
+        _refuse("tags", "a list or tuple of texts", given)
+    tags = tuple(given)
+    for tag in tags:
+        if not isinstance(tag, str) or not tag:
+            _refuse("each tag", "a text", tag)
+    return tags
+
+
+def _check_text(name: str, value: object) -> None:
+    if value is not None and (not isinstance(value, str) or not value):
+        _refuse(name, "a text or None", value)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _refuse(name: str, wanted: str, value: object) -> NoReturn:
+    raise ArgumentError(f"{name} must be {wanted}; it is {value!r}", names=[name])

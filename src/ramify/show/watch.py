@@ -1,0 +1,90 @@
+"""What live and plain lines about a run share: its groups, the clock, and failures as they come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Final, TextIO
+
+from ramify.core.columns import Columns
+from ramify.show.groups import Counts, Groups
+from ramify.show.text import one_line, visible
+
+Changes = Sequence[tuple[str, int, float, Any]]
+
+_FAILURES: Final = 10
+"""So many failures are told one by one while the run goes on."""
+
+
+class Watch:
+    """What live and plain lines share: the groups, the clock, and failures as they come."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.name = ""
+        self.groups: Groups | None = None
+        self.began = time.monotonic()
+        self.failures = 0
+        self._first: dict[str, float] = {}
+        self._last: dict[str, float] = {}
+
+    def begin(self, engine: Columns, facts: dict[str, Any]) -> None:
+        """The run is about to start: which graph, and the run's name."""
+        self.groups = Groups(engine)
+        self.name = str(facts.get("name", ""))
+        self.began = time.monotonic()
+
+    def saw(self, changes: Changes) -> None:
+        """Tells the failures among these; everything else is read from the engine when it is shown."""
+        for letter, node, _, data in changes:
+            if letter in "fr":
+                self._failed(letter, node, data)
+
+    def _failed(self, letter: str, node: int, data: Any) -> None:
+        assert self.groups is not None, "begin is called before anything else"
+        self.failures += 1
+        if self.failures <= _FAILURES:
+            self.tell(failure_line(self.groups.engine.keys[node], letter == "r", data))
+        elif self.failures == _FAILURES + 1:
+            self.tell("more jobs fail; `ramify status --failed` lists them all")
+
+    def tell(self, text: str) -> None:
+        """Prints one line that stays."""
+        raise NotImplementedError
+
+    def pace(self, name: str, one: Counts, now: float) -> tuple[float | None, float | None]:
+        """Jobs per second of a group since its first start, and the seconds that are left at that pace."""
+        if one.running or one.done or one.failed:
+            self._first.setdefault(name, now)
+        else:
+            return None, None
+        if not one.over:
+            self._last[name] = now
+        took = self._last.get(name, now) - self._first[name]
+        ran = one.succeeded + one.failed
+        if took < 0.2 or not ran:
+            return None, None
+        speed = ran / took
+        return speed, (one.waiting + one.running) / speed if not one.over else None
+
+    def took(self, name: str) -> float | None:
+        """Seconds from a group's first start to its last news; None where nothing of it ran."""
+        return self._last[name] - self._first[name] if name in self._last else None
+
+
+def troubles(one: Counts) -> list[str]:
+    """What a line says beside what is done, where it is not zero."""
+    named = (
+        (one.reused, "reused"),
+        (one.failed, "failed"),
+        (one.blocked, "blocked"),
+        (one.cancelled, "cancelled"),
+    )
+    return [f"{number} {name}" for number, name in named if number]
+
+
+def failure_line(key: str, again: bool, failure: Any) -> str:
+    """One line for a job that failed just now."""
+    facts = failure if isinstance(failure, dict) else {}
+    told = one_line(f"{facts.get('type', 'failure')}: {facts.get('message', '')}", 160).rstrip(": ")
+    return f"{visible(key)} {'failed, and is tried again' if again else 'FAILED'}: {told}"

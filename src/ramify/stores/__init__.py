@@ -1,0 +1,1 @@
+"""Where the outputs of a run live: one back end per file, each fulfils `ramify.ports.Store`."""

@@ -1,0 +1,1 @@
+"""What third parties test their own back ends with: contract suites and hostile fakes."""

@@ -1,0 +1,143 @@
+"""One attempt of one job: load the function and its inputs, call, store the value as the attempt's part."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from time import perf_counter, thread_time
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
+
+from ramify.ports import Outcome
+from ramify.worker.failure import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ramify.plan.opened import Plan
+    from ramify.stores.folder import FolderStore
+
+_stores: dict[str, FolderStore] = {}
+_host = ""
+_loading = 0
+
+
+def perform(plan: Plan, job_id: str, token: str, *, leave_record: bool) -> Outcome:
+    """Runs one attempt in this thread, and tells how it ended; raises nothing that the job raises.
+
+    The value is written as `outputs/.parts/<token><suffix>`. With `leave_record` (every mode but thread) a
+    record is put beside it, by which a later driver can adopt the part, and the figures are those of this
+    process; without, a `KeyboardInterrupt` is not the job's but the user's and passes through.
+    """
+    during = "load"
+    began = perf_counter()
+    cpu = _process_seconds() if leave_record else thread_time()
+    try:
+        definition, point = plan.locate(job_id)
+        function, inputs = _load(plan, definition, point, leave_record)
+        during = "call"
+        value = function(**inputs)
+        if isinstance(value, CoroutineType):
+            value = _finish(value)
+        during = "store"
+        record = put_part(value, plan, token, definition.stored(point), leave_record)
+        outcome = Outcome("ok", digest=record["checksum"]["digest"], record=record)
+    except KeyboardInterrupt as error:
+        if not leave_record:
+            raise
+        outcome = Outcome("error", error=describe(error, during=during))
+    except BaseException as error:
+        outcome = Outcome("error", error=describe(error, during=during, keep=not leave_record))
+    outcome.seconds = perf_counter() - began
+    if leave_record:
+        _measure(outcome, cpu)
+    else:
+        outcome.cpu_seconds = thread_time() - cpu
+    return outcome
+
+
+def refused(error: BaseException, during: str = "load") -> Outcome:
+    """The outcome of an attempt that never came as far as its function."""
+    return Outcome("error", error=describe(error, during=during), pid=os.getpid(), host=host_name())
+
+
+def host_name() -> str:
+    """This machine's name, asked for once."""
+    global _host
+    if not _host:
+        _host = os.uname().nodename
+    return _host
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Marks that a worker process imports user code, where no run may begin: see `is_loading`."""
+    global _loading
+    _loading += 1
+    try:
+        yield
+    finally:
+        _loading -= 1
+
+
+def is_loading() -> bool:
+    """Whether this is a worker process that is importing a job's module.
+
+    A module whose import starts a run would start one in each of that run's workers as well, and so on.
+    """
+    return _loading > 0
+
+
+def _load(plan: Plan, definition: Any, point: Any, in_worker: bool) -> tuple[Any, dict[str, Any]]:
+    from ramify.plan.load import load_function, load_inputs
+
+    if not in_worker:
+        return load_function(plan, definition), load_inputs(plan, definition, point)
+    with loading():
+        return load_function(plan, definition), load_inputs(plan, definition, point)
+
+
+def _finish(coroutine: CoroutineType[Any, Any, Any]) -> Any:
+    import asyncio
+
+    return asyncio.run(coroutine)
+
+
+def put_part(value: Any, plan: Plan, token: str, place: str, leave_record: bool) -> dict[str, Any]:
+    """The part's record names the output's place, which is the job's id unless the job is hidden."""
+    store = _stores.get(plan.outputs)
+    if store is None:
+        from ramify.stores.folder import FolderStore
+
+        store = _stores[plan.outputs] = FolderStore(plan.outputs)
+    return store.put(token, value, place, leave_record)
+
+
+def _process_seconds() -> float:
+    """CPU seconds of this process and of its children that ended."""
+    import resource
+
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def _measure(outcome: Outcome, cpu: float) -> None:
+    import resource
+
+    outcome.cpu_seconds = max(0.0, _process_seconds() - cpu)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    outcome.peak_memory = peak if sys.platform == "darwin" else peak * 1024
+    outcome.pid, outcome.host = os.getpid(), host_name()
+
+
+def forget_peak() -> None:
+    """Lets the peak of this process's memory begin again with its next job, where the system can (Linux)."""
+    try:
+        fd = os.open("/proc/self/clear_refs", os.O_WRONLY)
+    except OSError:
+        return
+    try:
+        os.write(fd, b"5")
+    finally:
+        os.close(fd)

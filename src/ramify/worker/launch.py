@@ -1,0 +1,86 @@
+"""Starting a process that runs one of the worker's mains: a new interpreter, never a copy of this one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Final
+
+from ramify.errors import InfrastructureError
+from ramify.worker.wire import Setup
+
+SOCKET: Final = 3
+"""The descriptor at which the new process finds its socket."""
+
+_ROOT: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def spawn(module: str, sock: int, output: int) -> int:
+    """Starts `main(3)` of `ramify.worker.<module>` in a group of its own; the new process's id.
+
+    Its descriptor 3 is a copy of `sock`, its 1 and 2 are `output`, its standard input is empty. The user's
+    `__main__` plays no part in it, so it works from a script, standard input, a shell or a notebook alike.
+    """
+    if not sys.executable:
+        raise InfrastructureError(
+            "this Python does not know its own program (sys.executable is empty): use execution_mode='thread'"
+        )
+    where = f"import sys; sys.path.insert(0, {_ROOT!r})"
+    code = f"{where}; from ramify.worker.{module} import main; main({SOCKET})"
+    # Away from 0-3 first: a descriptor that is copied onto itself would be closed on exec.
+    own, out = _high(sock), _high(output)
+    try:
+        return os.posix_spawn(
+            sys.executable,
+            [sys.executable, *_flags(), "-c", code],
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, out, 1),
+                (os.POSIX_SPAWN_DUP2, out, 2),
+                (os.POSIX_SPAWN_DUP2, own, SOCKET),
+            ],
+            setpgroup=0,
+        )
+    except OSError as error:
+        raise InfrastructureError(f"no process could be started from {sys.executable}: {error}") from error
+    finally:
+        os.close(own)
+        os.close(out)
+
+
+def surroundings(plan: str = "", *, fork: bool = True, environ: dict[str, str] | None = None) -> Setup:
+    """This process's own directory, import path and arguments, for a process that is to act in its place."""
+    return Setup(
+        cwd=os.getcwd(),
+        path=[entry or os.getcwd() for entry in sys.path],
+        argv=[str(argument) for argument in getattr(sys, "argv", [])],
+        environ=environ,
+        plan=plan,
+        fork=fork,
+    )
+
+
+def settle(setup: Setup) -> None:
+    """Takes the surroundings on."""
+    if setup.environ is not None:
+        os.environ.clear()
+        os.environ.update(setup.environ)
+    os.chdir(setup.cwd)
+    sys.path[:] = setup.path
+    sys.argv[:] = setup.argv
+
+
+def _high(fd: int) -> int:
+    import fcntl
+
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
+
+
+def _flags() -> list[str]:
+    """The interpreter's options that a child must have too to behave alike."""
+    flags = ["-" + "O" * sys.flags.optimize] if sys.flags.optimize else []
+    flags += ["-B"] * sys.flags.dont_write_bytecode + ["-s"] * sys.flags.no_user_site
+    flags += ["-E"] * sys.flags.ignore_environment
+    flags += [f"-W{option}" for option in sys.warnoptions]
+    return flags + [f"-X{k}" if v is True else f"-X{k}={v}" for k, v in sys._xoptions.items()]

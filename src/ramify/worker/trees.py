@@ -1,0 +1,77 @@
+"""Ending whole process trees: a group, and the descendants that left it for a group of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterable
+
+
+def kill_trees(roots: Iterable[int]) -> None:
+    """Kills each process, its group and all its descendants, at once; what is gone already is fine.
+
+    Each root should lead a group of its own and be this process's unreaped child, so that its number cannot
+    mean another process by now. All are halted first: what is halted starts nothing while others are sought.
+    """
+    tops = list(roots)
+    if not tops:
+        return
+    for pid in tops:
+        _signal(pid, signal.SIGSTOP)
+    others = descendants(tops)
+    for pid in tops:
+        _signal(pid, signal.SIGKILL)
+    for pid in others:
+        _kill(pid, signal.SIGKILL)
+
+
+def descendants(roots: Iterable[int]) -> list[int]:
+    """Children, their children and so on, of all the roots together, without the roots."""
+    children: dict[int, list[int]] = {}
+    for pid, parent in _parents():
+        children.setdefault(parent, []).append(pid)
+    found: list[int] = list(roots)
+    start = len(found)
+    for pid in found:  # grows while it is walked
+        found += children.get(pid, ())
+    return found[start:]
+
+
+def _parents() -> list[tuple[int, int]]:
+    """(process, its parent), for every process of this machine that may be looked at."""
+    if not sys.platform.startswith("linux"):
+        import psutil
+
+        return [(process.pid, process.ppid()) for process in psutil.process_iter(["ppid"])]
+    pairs = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            parent = _parent(name)
+            if parent:
+                pairs.append((int(name), parent))
+    return pairs
+
+
+def _parent(pid: str) -> int:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            stat = file.read()
+    except OSError:
+        return 0  # it ended meanwhile
+    return int(stat[stat.rindex(b")") + 2 :].split(None, 2)[1])
+
+
+def _signal(pid: int, number: int) -> None:
+    """To the group, and to the process itself, which may not lead its group yet."""
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        _kill(pid, number)
+
+
+def _kill(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
