@@ -48,7 +48,6 @@ class Driver:
         policy: Policy,
         queue: ReadyQueue,
         recorder: Recorder,
-        executor_of: dict[int, int] | None = None,
     ) -> None:
         self.engine = engine
         self.work = work
@@ -56,8 +55,8 @@ class Driver:
         self.policy = policy
         self.queue = queue
         self.recorder = recorder
-        self.executor_of = executor_of or {}
         self.in_flight = [0] * len(executors)
+        self.full: set[int] = set()
         self.running = 0
         self.first_failure: int | None = None
         self.abandoned = False
@@ -158,42 +157,41 @@ class Driver:
                 push(node)
 
     def _hand_out(self) -> bool:
-        """Starts what fits; returns whether all that runs is known to be short."""
+        """Starts what fits; returns whether all of it is known to be short."""
         limit = self.policy.workers
-        queue, state = self.queue, self.engine.state
+        queue, state, places = self.queue, self.engine.state, self.queue.places
         short = True
-        orders: dict[int, list[Order]] = {}
-        kept: list[int] = []
+        orders: list[tuple[int, Order]] = []
         while limit is None or self.running < limit:
-            node = queue.pop()
+            node = queue.pop(self.full)
             if node is None:
                 break
-            if state[node] != READY:
-                continue
-            place = self.executor_of.get(node, 0) if self.executor_of else 0
-            executor = self.executors[place]
-            if executor.slots is not None and self.in_flight[place] >= executor.slots:
-                kept.append(node)
-                if len(self.executors) == 1:
-                    break
-                continue
-            order = self._start(node, place)
-            short = short and isinstance(executor, ThreadExecutor) and executor.is_short(order.kind)
-            orders.setdefault(place, []).append(order)
-        for node in kept:
-            queue.push(node)
+            if state[node] == READY:
+                place = places.get(node, 0) if places else 0
+                order = self._start(node, place)
+                short = short and self._is_short(place, order)
+                orders.append((place, order))
         if not orders:
             return False
         if not short:
             self._write(False)
-        for place, batch in orders.items():
-            self.executors[place].submit(batch)
+        if len(self.executors) == 1:
+            self.executors[0].submit([order for _, order in orders])
+        else:
+            for place in sorted({place for place, _ in orders}):
+                self.executors[place].submit([order for where, order in orders if where == place])
         return short
+
+    def _is_short(self, place: int, order: Order) -> bool:
+        executor = self.executors[place]
+        return isinstance(executor, ThreadExecutor) and executor.is_short(order.kind)
 
     def _start(self, node: int, place: int) -> Order:
         attempt = self.engine.started(node, time.time())
         self.running += 1
         self.in_flight[place] += 1
+        if self.in_flight[place] == self.executors[place].slots:
+            self.full.add(place)
         if self.queue.demands:
             self.queue.hold(node)
         policy = self.policy
@@ -227,7 +225,9 @@ class Driver:
             self.work.drop(node, attempt)
             return
         self.running -= 1
-        self.in_flight[self.executor_of.get(node, 0)] -= 1
+        place = self.queue.places.get(node, 0)
+        self.in_flight[place] -= 1
+        self.full.discard(place)
         if self.queue.demands:
             self.queue.release(node)
         why = self._stop_why.pop((node, attempt), None) if self._stop_why else None
@@ -287,7 +287,7 @@ class Driver:
         for attempt in attempts:
             self._stop_why.setdefault(attempt, why)
         for place, executor in enumerate(self.executors):
-            mine = [a for a in attempts if self.executor_of.get(a[0], 0) == place]
+            mine = [a for a in attempts if self.queue.places.get(a[0], 0) == place]
             if not mine:
                 continue
             executor.stop(mine)

@@ -104,7 +104,7 @@ class Run:
         queue = ReadyQueue(rank, machine_limits(options.limits))
         apply_policies(self.work, options, policy, queue)
         check_demands(engine, queue.demands, queue.limits)
-        executors, executor_of = make_executors(self.work, options, policy, self.folder)
+        executors, queue.places = make_executors(self.work, options, policy, self.folder)
         recorder = Recorder(
             FileJournal(os.path.join(self.folder, JOURNAL), durable=options.durable), options.observers
         )
@@ -115,7 +115,6 @@ class Run:
             policy=policy,
             queue=queue,
             recorder=recorder,
-            executor_of=executor_of,
         )
 
     # ---- the run

@@ -6,7 +6,7 @@ demands, not the number of nodes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Final
 
@@ -19,13 +19,14 @@ NOTHING: Final[Demand] = ()
 class ReadyQueue:
     """Ready nodes; `pop` gives the best that fits.
 
-    `ranks` orders the nodes, lowest first (None: by number). `limits` are the amounts that there are;
-    a resource without a limit is free.
+    `ranks` orders the nodes, lowest first (None: by number). `limits` are the amounts that there are; a
+    resource without a limit is free. `demands` says what nodes ask for, and `places` which of the executors
+    they belong to (0 where nothing is said); both are filled in before the nodes are pushed.
 
     >>> queue = ReadyQueue(limits={"cores": 2})
     >>> queue.demands[7] = (("cores", 2.0),)
     >>> for node in (7, 8): queue.push(node)
-    >>> queue.hold(8); queue.pop(), queue.pop()
+    >>> queue.pop(), queue.pop()
     (7, 8)
     """
 
@@ -33,27 +34,30 @@ class ReadyQueue:
         self.limits = dict(limits or {})
         self.free = dict(self.limits)
         self.demands: dict[int, Demand] = {}
+        self.places: dict[int, int] = {}
         self._ranks = ranks
         self._node = _inverse(ranks) if ranks is not None else None
-        self._heaps: dict[Demand, list[int]] = {NOTHING: []}
+        self._usual: list[int] = []
+        self._heaps: dict[tuple[int, Demand], list[int]] = {(0, NOTHING): self._usual}
 
     def push(self, node: int) -> None:
         """Puts a ready node in."""
-        rank = self._ranks[node] if self._ranks is not None and node < len(self._ranks) else node
-        demand = self.demands.get(node, NOTHING) if self.demands else NOTHING
-        if demand:
-            heappush(self._heaps.setdefault(demand, []), rank)
+        ranks = self._ranks
+        rank = ranks[node] if ranks is not None and node < len(ranks) else node
+        if self.demands or self.places:
+            kind = self.places.get(node, 0), self.demands.get(node, NOTHING)
+            heappush(self._heaps.setdefault(kind, []), rank)
         else:
-            heappush(self._heaps[NOTHING], rank)
+            heappush(self._usual, rank)
 
-    def pop(self) -> int | None:
-        """Takes the best node that fits what is free; None where none does."""
+    def pop(self, full: Container[int] = ()) -> int | None:
+        """Takes the best node that fits what is free, of an executor that is not `full`; None: there is none."""
         if len(self._heaps) == 1:
-            heap = self._heaps[NOTHING]
-            return self._node_of(heappop(heap)) if heap else None
+            usual = self._usual
+            return self._node_of(heappop(usual)) if usual and 0 not in full else None
         best = None
-        for demand, heap in self._heaps.items():
-            if heap and self._fits(demand) and (best is None or heap[0] < best[0]):
+        for (place, demand), heap in self._heaps.items():
+            if heap and place not in full and (best is None or heap[0] < best[0]) and self._fits(demand):
                 best = heap
         return None if best is None else self._node_of(heappop(best))
 
