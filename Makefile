@@ -10,7 +10,7 @@ export VENV PYTHON
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench lock diagrams clean setup
+.PHONY: help demo test check format docs bench lock diagrams screenshots clean setup
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -41,8 +41,12 @@ docs: setup ## build the documentation into docs/_build/html
 bench: setup ## run the benchmarks and write their table
 	"$(VENV)/bin/python" benchmarks/run.py --write
 
-diagrams: setup ## draw the pictures in docs/_generated anew
+diagrams: setup ## make the pictures and tables in docs/_generated anew
 	"$(VENV)/bin/python" scripts/diagram.py
+	"$(VENV)/bin/python" scripts/cli_reference.py
+
+screenshots: setup ## take the pictures of a terminal in docs/_static anew
+	"$(VENV)/bin/python" scripts/screenshot.py
 
 lock: setup ## choose the newest versions anew and write them to constraints.txt
 	scripts/lock

@@ -10,7 +10,8 @@ from typing import Any
 from ramify.core.engine import Engine
 from ramify.journals.file import FileJournal
 from ramify.run.record import Recorder
-from ramify.run.view import JOURNAL, LOGS, graph_record, log_name
+from ramify.run.view import JOURNAL, LOGS, graph_record
+from ramify.worker.logs import log_name
 
 T0 = 1_700_000_000.0
 

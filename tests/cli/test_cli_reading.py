@@ -184,9 +184,9 @@ def test_attempts_are_told_apart_by_their_names(failed: str) -> None:
 
     follower = Follower(RunView(failed), ["g/1", "a.2"], None)
     assert follower._job_of("g/1.log") == "g/1"
-    assert follower._job_of("g/1.3.log") == "g/1"
+    assert follower._job_of("g/1.try3.log") == "g/1"
     assert follower._job_of("a.2.log") == "a.2"
-    assert follower._job_of("a.2.2.log") == "a.2"
+    assert follower._job_of("a.2.try2.log") == "a.2"
     assert follower._job_of("g/10.log") is None
     assert Follower(RunView(failed), ["g/1"], 3)._job_of("g/1.log") is None
 

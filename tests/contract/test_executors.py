@@ -10,12 +10,11 @@ from multiprocessing import get_context
 
 import pytest
 
-pytest.register_assert_rewrite("ramify.testing.executors")
-
-from ramify.executors.foreign import ForeignExecutor  # noqa: E402  # after what it needs to be told
-from ramify.executors.processes import ProcessExecutor  # noqa: E402  # as above
-from ramify.ports import Executor  # noqa: E402  # as above
-from ramify.testing.executors import RUN, Bench, ExecutorContract  # noqa: E402  # as above
+from ramify.executors.foreign import ForeignExecutor
+from ramify.executors.processes import ProcessExecutor
+from ramify.ports import Executor
+from ramify.testing.bench import RUN, Bench
+from ramify.testing.executors import ExecutorContract
 
 pytestmark = pytest.mark.timeout(60)
 START = None if sys.platform == "linux" else "spawn"

@@ -6,6 +6,7 @@ import os
 import pickle
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,7 @@ from ramify.errors import ModeError
 from ramify.executors.foreign import ForeignExecutor
 from ramify.ports import Order
 from ramify.testing import jobs
-from ramify.testing.executors import RUN, Bench
+from ramify.testing.bench import RUN, Bench
 from ramify.worker.command import run_materialized_job
 from ramify.worker.failure import revive
 
@@ -156,11 +157,47 @@ def test_a_refusal_loses_each_order_once(opened: Open) -> None:
 
 
 def test_a_broken_pool_loses_what_it_had(opened: Open) -> None:
-    with ProcessPoolExecutor(1) as pool:
+    with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as pool:
         bench = opened(pool, "process", a=Job(jobs.exit_hard), z=Job(jobs.give))
         first, second = bench.run("a", "z")
     assert first.kind == second.kind == "lost" and "BrokenProcessPool" in first.error.message
     assert bench.told("a").count("ended") == bench.told("z").count("ended") == 1
+
+
+def test_stopping_one_member_leaves_the_array(opened: Open) -> None:
+    class Waiting(WithArrays):
+        def _run(self, name: str, fn: Any, plan: str, job_id: Any, options: Any) -> Future[Any]:
+            self.kept: tuple[Future[Any], Any] = Future(), lambda: fn(plan, job_id)
+            return self.kept[0]
+
+    executor = Waiting()
+    bench = opened(executor, "thread", g=grid())
+    ids = ["g/3", "g/1", "g/2"]
+    bench.executor.submit([bench.order(one, group="g") for one in ids])
+    bench.wait(*ids, what="started")
+    bench.executor.stop([(bench.numbers["g/1"], 1)])
+    future, work = executor.kept
+    future.set_result(work())
+    assert [outcome.kind for outcome in bench.wait("g/3", "g/2")] == ["ok", "ok"]
+    bench.executor.stop([(bench.numbers["g/2"], 1)])
+
+
+def test_a_callback_that_submits_does_not_deadlock(tmp_path: Path) -> None:
+    """A library's pool may call back under its own lock; the driver submits the next order when told."""
+    bench = Bench(tmp_path, {"a": Job(jobs.give), "b": Job(jobs.give)})
+    with ThreadPoolExecutor(1) as pool:
+        executor = ForeignExecutor(pool, bench.plan_path, RUN, "thread")
+
+        def tell(node: int, attempt: int, what: str, data: Any) -> None:
+            if what == "ended" and node == bench.numbers["a"]:
+                bench.submit("b")
+            bench.tell(node, attempt, what, data)
+
+        bench.executor = executor
+        executor.start(tell)
+        bench.submit("a")
+        assert [outcome.kind for outcome in bench.wait("a", "b")] == ["ok", "ok"]
+        executor.close()
 
 
 def test_a_plan_that_is_replaced_is_read_again(opened: Open, tmp_path: Path) -> None:

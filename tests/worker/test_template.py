@@ -17,7 +17,7 @@ import pytest
 from ramify.dag.job import Job
 from ramify.executors.processes import ProcessExecutor
 from ramify.testing import jobs
-from ramify.testing.executors import RUN, Bench, assert_gone, heard
+from ramify.testing.bench import RUN, Bench, assert_gone, heard
 from ramify.worker.failure import revive
 
 pytestmark = pytest.mark.timeout(60)
@@ -163,7 +163,7 @@ def test_a_killed_driver_leaves_no_process(tmp_path: Path, fresh: bool) -> None:
             from ramify.dag.job import Job
             from ramify.executors.processes import ProcessExecutor
             from ramify.testing import jobs
-            from ramify.testing.executors import RUN, Bench
+            from ramify.testing.bench import RUN, Bench
             bench = Bench(Path(sys.argv[1]), {"a": Job(jobs.wait_with_family, {"fifo": sys.argv[2]})})
             executor = ProcessExecutor(bench.plan_path, bench.plan.run_folder, RUN, 2, sys.argv[3] == "True")
             bench.start(executor)
@@ -213,7 +213,7 @@ def test_the_users_main_is_never_imported(tmp_path: Path) -> None:
             from pathlib import Path
             from ramify.dag.job import Job
             from ramify.executors.processes import ProcessExecutor
-            from ramify.testing.executors import RUN, Bench
+            from ramify.testing.bench import RUN, Bench
             print("main runs")
             class Odd(Exception):
                 pass

@@ -15,8 +15,9 @@ from ramify.cli.find import RUN_HELP, complete_run_or_job, find_run_and_jobs, id
 from ramify.cli.output import json_option, paint, put_json, verbose_option
 from ramify.errors import JobIdError
 from ramify.files.lock import read_holder
-from ramify.run.view import LOGS, RunView, log_name
+from ramify.run.view import LOGS, RunView
 from ramify.show.text import visible
+from ramify.worker.logs import log_name
 
 _EVERY: Final = 0.2
 """Seconds between two looks at the files that are followed."""
@@ -167,10 +168,10 @@ class Follower:
                     yield path, found
 
     def _job_of(self, name: str) -> str | None:
-        """The job whose log has this name: `a.log`, or `a.2.log` of its second attempt."""
+        """The job whose log has this name: `a.log`, or `a.try2.log` of its second attempt."""
         if name in self._names:
             return self._names[name] if self.attempt in (None, 1) else None
-        stem, _, number = name.removesuffix(".log").rpartition(".")
+        stem, _, number = name.removesuffix(".log").rpartition(".try")
         job_id = self._names.get(f"{stem}.log")
         if job_id is None or not number.isdecimal():
             return None

@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from ramify.core.keys import encode_key
@@ -28,6 +29,9 @@ from ramify.worker.isolate import stop_isolated
 from ramify.worker.logs import log_path
 
 MODES = ("subprocess", "thread", "process")
+
+
+Attempt = tuple[int, int]
 
 
 class _Entry(NamedTuple):
@@ -62,77 +66,90 @@ class ForeignExecutor:
         self._logs = f"{self._opened.run_folder}/{run_name}/logs"
         self.stops = self._isolated == "always" and _is_local(executor, "ThreadPoolExecutor")
         self.slots: int | None = getattr(executor, "_max_workers", None)
-        self._tell: Tell | None = None
-        self._closed = False
-        self._open: dict[tuple[int, int], _Entry] = {}
+        self._tell: Tell = _unheard
+        self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._held: deque[Order] = deque()
-        self._pumping = False
-        self._stopping: set[tuple[int, int]] = set()
-        self._change = threading.Condition(threading.RLock())
+        self._open: dict[Attempt, _Entry] = {}
+        self._stopping: set[Attempt] = set()
+        self._closing = self._forced = False
+        self._thread = threading.Thread(target=self._serve, name="ramify-foreign", daemon=True)
+
+    # ---- the port
 
     def start(self, tell: Tell) -> None:
         self._tell = tell
+        self._thread.start()
 
     def submit(self, orders: Sequence[Order]) -> None:
-        if self._closed:
+        if self._closing:
             raise InfrastructureError("this executor was closed: it takes no more orders")
-        if self.slots is None:
-            for batch in self._batches(orders):
-                self._hand_over(batch)
-            return
-        with self._change:
-            self._held.extend(orders)
-        self._pump()
+        self._inbox.put(lambda: self._held.extend(orders))
 
-    def stop(self, attempts: Iterable[tuple[int, int]]) -> None:
+    def stop(self, attempts: Iterable[Attempt]) -> None:
         """Takes back what waits in the executor's queue; what runs is killed where it has its own process."""
-        wanted = set(attempts)
-        with self._change:
-            held = [order for order in self._held if (order.node, order.attempt) in wanted]
-            self._held = deque(order for order in self._held if (order.node, order.attempt) not in wanted)
-            entries = [self._open[attempt] for attempt in wanted if attempt in self._open]
-            self._stopping |= wanted & self._open.keys()
-        for order in held:
-            self._say(order, "ended", Outcome("stopped"))
-        for entry in entries:
-            if not entry.future.cancel():
-                stop_isolated(self._token(entry.order))
+        wanted = frozenset(attempts)
+        self._inbox.put(lambda: self._stop(wanted))
 
     def close(self, force: bool = False) -> None:
-        self._closed = True
-        with self._change:
-            self._change.wait_for(lambda: force or self._is_idle())
-            self._held.clear()
-            rest = list(self._open.values())
-            self._open.clear()
-        for entry in rest:
-            if not entry.future.cancel():
-                stop_isolated(self._token(entry.order))
-            if not force:
+        self._closing = True
+        self._forced = self._forced or force
+        if self._thread.is_alive():
+            self._inbox.put(_nothing)
+            if threading.current_thread() is not self._thread:
+                self._thread.join()
+
+    # ---- the one thread
+
+    def _serve(self) -> None:
+        """Everything is done here, never in an executor's callback: there it may hold its own locks."""
+        while not (self._forced or (self._closing and self._is_idle())):
+            self._inbox.get()()
+            while not self._inbox.empty():
+                self._inbox.get()()
+            self._hand_out()
+        for entry in self._open.values():
+            self._take_back(entry)
+            if not self._forced:
                 self._say(entry.order, "ended", Outcome("stopped"))
+        self._open.clear()
 
     def _is_idle(self) -> bool:
-        return not (self._held or self._pumping) and self._open.keys() <= self._stopping
+        return self._inbox.empty() and not self._held and self._open.keys() <= self._stopping
+
+    def _stop(self, wanted: frozenset[Attempt]) -> None:
+        held, self._held = self._held, deque()
+        for order in held:
+            if (order.node, order.attempt) in wanted:
+                self._say(order, "ended", Outcome("stopped"))
+            else:
+                self._held.append(order)
+        self._stopping |= wanted & self._open.keys()
+        for attempt in wanted:
+            entry = self._open.get(attempt)
+            if entry is not None and self._alone(entry):
+                self._take_back(entry)
+
+    def _alone(self, entry: _Entry) -> bool:
+        """Whether nobody else wants the submission: the members of an array share one."""
+        return all(
+            attempt in self._stopping for attempt, other in self._open.items() if other.future is entry.future
+        )
+
+    def _take_back(self, entry: _Entry) -> None:
+        if not entry.future.cancel():
+            stop_isolated(self._token(entry.order))
 
     # ---- handing over
 
-    def _pump(self) -> None:
-        """Hands over what was held back while there is room: a pool prefetches what it cannot take back.
-
-        One thread does it at a time; another that finds it at work leaves it to look again.
-        """
-        with self._change:
-            if self._pumping:
+    def _hand_out(self) -> None:
+        """Hands over what there is room for: a pool prefetches work and cannot take it back then."""
+        while self._held:
+            room = len(self._held) if self.slots is None else self.slots - len(self._open)
+            if room <= 0:
                 return
-            self._pumping = True
-        while True:
-            with self._change:
-                if not self._held or len(self._open) >= (self.slots or 1):
-                    self._pumping = False
-                    self._change.notify_all()
-                    return
-                order = self._held.popleft()
-            self._hand_over([order])
+            orders = [self._held.popleft() for _ in range(min(room, len(self._held)))]
+            for batch in self._batches(orders):
+                self._hand_over(batch)
 
     def _batches(self, orders: Sequence[Order]) -> list[list[Order]]:
         """Ready points of one grid with equal options together, in the order of submission."""
@@ -153,12 +170,10 @@ class ForeignExecutor:
             for order in batch:
                 self._say(order, "ended", lost(error))
             return
-        with self._change:
-            for order, mark in zip(batch, marks, strict=True):
-                self._open[order.node, order.attempt] = _Entry(order, future, mark)
-        for order in batch:
+        for order, mark in zip(batch, marks, strict=True):
+            self._open[order.node, order.attempt] = _Entry(order, future, mark)
             self._say(order, "started", None)
-        future.add_done_callback(lambda done: self._done(batch, done))
+        future.add_done_callback(lambda done: self._inbox.put(lambda: self._done(batch, done)))
 
     def _submit_one(self, order: Order) -> Future[Any]:
         errand, options = self._errand([order]), self._resources(order)
@@ -200,15 +215,10 @@ class ForeignExecutor:
             results = list(result)
         for order, one in zip(batch, results, strict=True):
             attempt = order.node, order.attempt
-            with self._change:
-                entry, stopping = self._open.pop(attempt, None), attempt in self._stopping
-                self._stopping.discard(attempt)
+            entry, stopping = self._open.pop(attempt, None), attempt in self._stopping
+            self._stopping.discard(attempt)
             if entry is not None:
                 self._say(order, "ended", self._judge(entry, one, error, stopping))
-        if self._held:
-            self._pump()
-        with self._change:
-            self._change.notify_all()
 
     def _judge(self, entry: _Entry, result: Any, error: BaseException | None, stopping: bool) -> Outcome:
         if isinstance(error, CancelledError):
@@ -252,9 +262,15 @@ class ForeignExecutor:
         return stat.st_ino, stat.st_mtime_ns
 
     def _say(self, order: Order, what: str, data: Any) -> None:
-        if self._tell is None:
-            raise InfrastructureError("start() comes before anything else")
         self._tell(order.node, order.attempt, what, data)
+
+
+def _nothing() -> None:
+    """Wakes the thread, which then looks at what was set."""
+
+
+def _unheard(node: int, attempt: int, what: str, data: Any) -> None:
+    raise InfrastructureError("start() comes before anything else")
 
 
 def _check(executor: Any, mode: str, job_resources: Any) -> None:

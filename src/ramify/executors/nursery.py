@@ -10,12 +10,24 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
+from ramify.ports import Order
 from ramify.worker.launch import spawn
 from ramify.worker.template import ANSWER, FORK, KILL, REQUEST
-from ramify.worker.wire import Setup, send
+from ramify.worker.wire import Inbox, Outbox, Setup, send
 
 PATIENCE: Final = 10.0
 """Seconds that a template may take to end before it is killed; it needs a few thousandths."""
+
+
+class Worker:
+    """What the driver knows of one worker process."""
+
+    def __init__(self, number: int, slot: int, sock: socket.socket) -> None:
+        self.number, self.slot, self.sock = number, slot, sock
+        self.inbox, self.outbox = Inbox(), Outbox()
+        self.pid = 0
+        self.order: Order | None = None
+        self.told = self.stopping = self.unread = self.deaf = self.sending = False
 
 
 class Nursery:

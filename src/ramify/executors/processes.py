@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from ramify.errors import InfrastructureError
-from ramify.executors.nursery import Nursery
+from ramify.executors.nursery import Nursery, Worker
 from ramify.executors.outcomes import lost, status_text
 from ramify.ports import Order, Outcome, Tell
 from ramify.worker.attempt import host_name, is_loading
@@ -26,24 +26,13 @@ from ramify.worker.isolate import death
 from ramify.worker.launch import surroundings
 from ramify.worker.logs import claim, log_path, slot_path, sweep
 from ramify.worker.template import EXITED, FAILED, FORKED, READY
-from ramify.worker.trees import kill_trees
-from ramify.worker.wire import Done, Inbox, Outbox, RunJob, frame
+from ramify.worker.trees import kill_all, kill_trees, marked
+from ramify.worker.wire import Done, RunJob, frame
 
 SECOND_CHANCES: Final = 3
 """How often an attempt may lose its worker before it began, and how often in a row the template may end."""
 
 _READ, _BOTH = selectors.EVENT_READ, selectors.EVENT_READ | selectors.EVENT_WRITE
-
-
-class _Worker:
-    """What the driver knows of one worker process."""
-
-    def __init__(self, number: int, slot: int, sock: socket.socket) -> None:
-        self.number, self.slot, self.sock = number, slot, sock
-        self.inbox, self.outbox = Inbox(), Outbox()
-        self.pid = 0
-        self.order: Order | None = None
-        self.told = self.stopping = self.unread = self.deaf = self.sending = False
 
 
 class ProcessExecutor:
@@ -77,8 +66,8 @@ class ProcessExecutor:
         self._tell: Tell = _unheard
         self._commands: deque[Callable[[], None]] = deque()
         self._queue: deque[Order] = deque()
-        self._workers: dict[int, _Worker] = {}
-        self._idle: list[_Worker] = []
+        self._workers: dict[int, Worker] = {}
+        self._idle: list[Worker] = []
         self._busy = self._count = self._losses = 0
         self._free: list[int] = []
         self._chances: dict[tuple[int, int], int] = {}
@@ -203,7 +192,7 @@ class ProcessExecutor:
                 return
             self._give(worker, self._queue.popleft())
 
-    def _new_worker(self) -> _Worker | None:
+    def _new_worker(self) -> Worker | None:
         self._count += 1
         try:
             sock = self._nursery.start(self._count)
@@ -214,13 +203,13 @@ class ProcessExecutor:
             self._tell(order.node, order.attempt, "ended", lost(f"no worker could be started: {error}"))
             return None
         slot = heapq.heappop(self._free) if self._free else len(self._workers)
-        worker = self._workers[self._count] = _Worker(self._count, slot, sock)
+        worker = self._workers[self._count] = Worker(self._count, slot, sock)
         self._selector.register(sock, _READ, lambda events: self._ready(worker, events))
         if not self._nursery.forks:
             worker.outbox.add(frame(self._setup))
         return worker
 
-    def _give(self, worker: _Worker, order: Order) -> None:
+    def _give(self, worker: Worker, order: Order) -> None:
         worker.order, worker.told = order, False
         self._busy += 1
         log = log_path(self._logs, order.job_id, order.attempt)
@@ -231,7 +220,7 @@ class ProcessExecutor:
         if worker.pid:
             self._started(worker)
 
-    def _send(self, worker: _Worker) -> None:
+    def _send(self, worker: Worker) -> None:
         try:
             left = not worker.outbox.flush(worker.sock)
         except ConnectionError:
@@ -244,7 +233,7 @@ class ProcessExecutor:
 
     # ---- hearing how it went
 
-    def _ready(self, worker: _Worker, events: int) -> None:
+    def _ready(self, worker: Worker, events: int) -> None:
         if worker.deaf:
             return  # heard out in this same round, when the news of its end came first
         if events & selectors.EVENT_WRITE:
@@ -252,7 +241,7 @@ class ProcessExecutor:
         if events & _READ and not self._take(worker):
             self._deafen(worker)
 
-    def _take(self, worker: _Worker) -> bool:
+    def _take(self, worker: Worker) -> bool:
         """Reads what the worker has said; False at the end of its words."""
         while True:
             try:
@@ -268,7 +257,7 @@ class ProcessExecutor:
             if done is not None and isinstance(done[0], Done):
                 self._answered(worker, done[0].outcome)
 
-    def _answered(self, worker: _Worker, outcome: Outcome) -> None:
+    def _answered(self, worker: Worker, outcome: Outcome) -> None:
         self._losses = 0
         self._ended(worker, outcome)
         if not self._fresh:
@@ -291,7 +280,7 @@ class ProcessExecutor:
         if self._nursery.gone:
             self._mourn()
 
-    def _gone(self, worker: _Worker, verdict: Outcome) -> None:
+    def _gone(self, worker: Worker, verdict: Outcome) -> None:
         """The worker is no more: hear its last words, then judge the attempt that it had."""
         if not worker.deaf:
             self._take(worker)
@@ -321,6 +310,7 @@ class ProcessExecutor:
         """The template is gone, its workers with it: what they had is lost, the rest goes to a new one."""
         self._selector.unregister(self._nursery.sock)
         kill_trees([worker.pid for worker in self._workers.values() if worker.pid])
+        kill_all(marked(self._setup.mark))  # what left a worker's group, and lost its parent with it
         why = f"the process that starts the workers ended ({status_text(self._nursery.close())})"
         for worker in list(self._workers.values()):
             self._gone(worker, lost(why))
@@ -330,13 +320,13 @@ class ProcessExecutor:
         self._nursery = Nursery(self._setup, self._own_log())
         self._selector.register(self._nursery.sock, _READ, self._news)
 
-    def _started(self, worker: _Worker) -> None:
+    def _started(self, worker: Worker) -> None:
         order = worker.order
         if order is not None and not worker.told:
             worker.told = True
             self._tell(order.node, order.attempt, "started", {"pid": worker.pid, "host": host_name()})
 
-    def _ended(self, worker: _Worker, outcome: Outcome) -> None:
+    def _ended(self, worker: Worker, outcome: Outcome) -> None:
         order = worker.order
         if order is None:
             return
@@ -347,7 +337,7 @@ class ProcessExecutor:
         self._chances.pop((order.node, order.attempt), None)
         self._tell(order.node, order.attempt, "ended", outcome)
 
-    def _deafen(self, worker: _Worker) -> None:
+    def _deafen(self, worker: Worker) -> None:
         worker.deaf = True
         self._selector.unregister(worker.sock)
 

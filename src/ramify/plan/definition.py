@@ -42,6 +42,16 @@ class FunctionRef(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"{self.module}.{self.qualname}" if self.module else self.name or "a callable"
 
 
+class CodeNote(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The fingerprint of a function: `digest` (None: there is no sound one), its `parts` by name, why it is
+    `unsound`, and what was not followed."""
+
+    digest: str | None = None
+    parts: dict[str, str] = {}
+    unsound: tuple[str, ...] = ()
+    unfollowed: tuple[str, ...] = ()
+
+
 class Definition(msgspec.Struct, omit_defaults=True):
     """A job, or a grid (`kind="group"`) of one job per point.
 
@@ -59,6 +69,7 @@ class Definition(msgspec.Struct, omit_defaults=True):
     at: str = ""
     parameters: list[str] = []
     points: msgspec.Raw = msgspec.Raw(b"[]")
+    code: CodeNote = CodeNote()
 
     def job_id(self, point: str | None) -> str:
         """The id of the job, or of one point of the grid."""

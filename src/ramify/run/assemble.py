@@ -15,8 +15,9 @@ from ramify.run.contract import Policy
 from ramify.run.limits import demand_of, local_options
 from ramify.run.options import Options
 from ramify.run.queue import ReadyQueue
-from ramify.run.view import LOGS, log_name
+from ramify.run.view import LOGS
 from ramify.run.work import PlanWork
+from ramify.worker.logs import log_name
 
 
 def apply_policies(work: PlanWork, options: Options, policy: Policy, queue: ReadyQueue) -> None:

@@ -21,8 +21,11 @@ class Work(Protocol):
     def drop(self, node: int, attempt: int) -> None:
         """Forgets what a stale or failed attempt left behind."""
 
-    def stands(self, node: int) -> str | None:
-        """The rebuilder: the digest of an old result that stands, or None."""
+    def early(self, node: int) -> str | None:
+        """The rebuilder: the digest of an old result that stands whatever the parents do, or None."""
+
+    def late(self, node: int) -> str | None:
+        """The rebuilder: the digest of an old result that was made of what the parents brought, or None."""
 
 
 class Policy(msgspec.Struct):

@@ -137,17 +137,17 @@ class Driver:
             self._at_rest()
 
     def _answer(self) -> None:
-        engine, stands = self.engine, self.work.stands
+        engine, work = self.engine, self.work
         while engine.asks or engine.fresh or engine.checks:
             while engine.asks:
                 asks, engine.asks = engine.asks, []
                 for node in asks:
-                    engine.early(node, stands(node), time.time())
+                    engine.early(node, work.early(node), time.time())
             engine.settle(time.time())
             if not engine.asks:
                 checks, engine.checks = engine.checks, []
                 for node in checks:
-                    engine.late(node, stands(node), time.time())
+                    engine.late(node, work.late(node), time.time())
 
     def _collect(self) -> None:
         push, state, delayed = self.queue.push, self.engine.state, self._delayed

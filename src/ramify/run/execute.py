@@ -66,7 +66,7 @@ class Run:
         self.options = options
         self.store = FolderStore(plan.outputs)
         self._prepare_outputs()
-        self.work = PlanWork(plan, self.store, name, reuse=options.skip_completed)
+        self.work = PlanWork(plan, self.store, name, reuse="exists" if options.skip_completed else "off")
         self.engine = self.work.engine
         self.driver = self._make_driver()
         self.started = 0.0

@@ -128,7 +128,11 @@ class MemoryRun:
     def drop(self, node: int, attempt: int) -> None:
         """A failed attempt leaves nothing in memory."""
 
-    def stands(self, node: int) -> str | None:
+    def early(self, node: int) -> str | None:
+        """Nothing is left from earlier runs."""
+        return None
+
+    def late(self, node: int) -> str | None:
         """Nothing is left from earlier runs."""
         return None
 

@@ -51,7 +51,7 @@ class ReadyQueue:
             heappush(self._usual, rank)
 
     def pop(self, full: Container[int] = ()) -> int | None:
-        """Takes the best node that fits what is free, of an executor that is not `full`; None: there is none."""
+        """Takes the best node that fits what is free, of an executor that is not `full`, or gives None."""
         if len(self._heaps) == 1:
             usual = self._usual
             return self._node_of(heappop(usual)) if usual and 0 not in full else None

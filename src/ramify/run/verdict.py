@@ -10,8 +10,9 @@ from ramify.core.table import BLOCKED, CANCELLED, FAILED, GOOD, REST
 from ramify.errors import JobCancelled, JobTimeout, WorkerDied
 from ramify.run.driver import Driver
 from ramify.run.failure import DAGExecutionError
-from ramify.run.view import LOGS, log_name
+from ramify.run.view import LOGS
 from ramify.run.work import PlanWork
+from ramify.worker.logs import log_name
 
 
 def status_of(driver: Driver) -> str:

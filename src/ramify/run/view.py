@@ -19,6 +19,7 @@ from ramify.core.views import STATUS, blocker
 from ramify.errors import JobIdError, JournalError, UnknownRunError
 from ramify.files.lock import read_holder
 from ramify.journals.file import read_journal
+from ramify.worker.logs import log_name
 
 JOURNAL: Final = "journal.jsonl"
 LOGS: Final = "logs"
@@ -195,15 +196,6 @@ class RunView:
             if flags & KIND != GATHER:
                 found[NAMES[state]] = found.get(NAMES[state], 0) + 1
         return found
-
-
-def log_name(job_id: str, attempt: int) -> str:
-    """The name of an attempt's log below the folder of logs.
-
-    >>> log_name("scores/m1/train", 1), log_name("a", 2)
-    ('scores/m1/train.log', 'a.2.log')
-    """
-    return f"{job_id}.log" if attempt <= 1 else f"{job_id}.{attempt}.log"
 
 
 def _by_key(job_id: str) -> Any:

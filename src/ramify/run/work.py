@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ramify.core.engine import Engine
 from ramify.core.graph import GATHER, REUSABLE, WORK
 from ramify.plan.definition import Definition
 from ramify.plan.opened import Plan
 from ramify.ports import Order, Outcome
+from ramify.rebuild.trace import Cause
+from ramify.run.reuse import Rebuilder
 from ramify.stores.folder import FolderStore
 
 
 class PlanWork:
     """The tables behind the numbers of a run on disk.
 
-    `reuse` lets complete outputs that are there stand.
+    `reuse` says what of earlier runs may count for jobs that say nothing themselves: `"off"`, `"exists"` or
+    `"auto"`; `forced` whether a job is to run whatever is there.
     """
 
-    def __init__(self, plan: Plan, store: FolderStore, run_name: str, *, reuse: bool = False) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        store: FolderStore,
+        run_name: str,
+        *,
+        reuse: str = "off",
+        forced: Callable[[str], bool] | None = None,
+    ) -> None:
         self.plan = plan
         self.store = store
         self.run_name = run_name
@@ -29,10 +40,23 @@ class PlanWork:
         self._read_groups = [plan.groups_read_by(d) for d in self.definitions]
         self._sealed: set[str] = set()
         self._node_at: dict[str, int] | None = None
-        flags = REUSABLE if reuse else WORK
-        add = self.engine.add
-        for key, kind, parents, definition, point in plan.graph():
-            add(key, parents, flags if kind == "job" else GATHER)
+        self._modes = [d.policy.reuse or reuse for d in self.definitions]
+        self._forced = forced
+        self._add_nodes()
+        self.rebuilder = Rebuilder(
+            self.engine, store, self.definitions, self._points, self._place, self._modes
+        )
+
+    def _add_nodes(self) -> None:
+        flags = [WORK if mode == "off" else REUSABLE for mode in self._modes]
+        add, forced = self.engine.add, self._forced
+        for key, kind, parents, definition, point in self.plan.graph():
+            if kind != "job":
+                add(key, parents, GATHER)
+            elif forced is not None and forced(key):
+                add(key, parents, WORK)
+            else:
+                add(key, parents, flags[definition])
             self._place.append((definition, point))
 
     def definition(self, node: int) -> Definition | None:
@@ -77,19 +101,36 @@ class PlanWork:
         return {place: self.engine.digests[self._node_at[place]] for place in places}
 
     def accept(self, node: int, attempt: int, outcome: Outcome) -> str | None:
-        """Makes the attempt's part the output."""
-        assert outcome.record is not None, "a good outcome has the record of its part"
-        self.store.adopt(self.stored(node), self.token(node, attempt), outcome.record)
+        """Makes the attempt's part the output, with the trace of what it was made of."""
+        record = outcome.record
+        if record is None:  # a worker elsewhere has put the output in its place already
+            return outcome.digest
+        trace = self.rebuilder.new_trace(node)
+        if trace is not None:
+            record = {**record, "trace": trace.to_record()}
+        self.store.adopt(self.stored(node), self.token(node, attempt), record)
+        if trace is not None:
+            self.rebuilder.made(node, trace, record)
         return outcome.digest
 
     def drop(self, node: int, attempt: int) -> None:
         """Removes what the attempt left."""
         self.store.discard(self.token(node, attempt))
 
-    def stands(self, node: int) -> str | None:
-        """The digest of a complete output that is there."""
-        record = self.store.holds(self.stored(node))
-        return None if record is None else str(record["checksum"]["digest"])
+    # ---- the rebuilder's questions
+
+    def early(self, node: int) -> str | None:
+        """The digest of an output that stands whatever the parents do."""
+        return self.rebuilder.early(node)
+
+    def late(self, node: int) -> str | None:
+        """The digest of an output that was made of what the parents brought."""
+        return self.rebuilder.late(node)
+
+    def unasked(self, node: int) -> Cause:
+        """Why a node runs without a question: it is forced, or reuse is off for it."""
+        forced = self._forced is not None and self._forced(self.engine.keys[node])
+        return Cause("forced" if forced else "off")
 
     def digests(self) -> dict[str, str]:
         """The digest of every output that is good, by where it is stored."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from time import time_ns
 from typing import Final
 
 from ramify.errors import InfrastructureError
+from ramify.worker.trees import MARK
 from ramify.worker.wire import Setup
 
 SOCKET: Final = 3
@@ -50,7 +52,10 @@ def spawn(module: str, sock: int, output: int) -> int:
 
 
 def surroundings(plan: str = "", *, fork: bool = True, environ: dict[str, str] | None = None) -> Setup:
-    """This process's own directory, import path and arguments, for a process that is to act in its place."""
+    """This process's own directory, import path and arguments, for a process that is to act in its place.
+
+    The mark goes into the environment of that process and of all that descend from it.
+    """
     return Setup(
         cwd=os.getcwd(),
         path=[entry or os.getcwd() for entry in sys.path],
@@ -58,6 +63,7 @@ def surroundings(plan: str = "", *, fork: bool = True, environ: dict[str, str] |
         environ=environ,
         plan=plan,
         fork=fork,
+        mark=f"{os.getpid()}-{time_ns()}",
     )
 
 
@@ -66,6 +72,7 @@ def settle(setup: Setup) -> None:
     if setup.environ is not None:
         os.environ.clear()
         os.environ.update(setup.environ)
+    os.environ[MARK] = setup.mark
     os.chdir(setup.cwd)
     sys.path[:] = setup.path
     sys.argv[:] = setup.argv

@@ -19,13 +19,20 @@ from typing import Any, Final
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 
-def log_path(logs: str, job_id: str, attempt: int) -> str:
-    """The file of one attempt's output; attempts count from 1.
+def log_name(job_id: str, attempt: int) -> str:
+    """The name of an attempt's log below the folder of logs; attempts count from 1.
 
-    >>> log_path("logs", "scores/m1", 1), log_path("logs", "scores/m1", 2)
-    ('logs/scores/m1.log', 'logs/scores/m1.2.log')
+    No two jobs share one: a key that ends like `.try2` is quoted in its id.
+
+    >>> log_name("scores/m1/train", 1), log_name("a", 2)
+    ('scores/m1/train.log', 'a.try2.log')
     """
-    return f"{logs}/{job_id}.log" if attempt <= 1 else f"{logs}/{job_id}.{attempt}.log"
+    return f"{job_id}.log" if attempt <= 1 else f"{job_id}.try{attempt}.log"
+
+
+def log_path(logs: str, job_id: str, attempt: int) -> str:
+    """The file of one attempt's output."""
+    return f"{logs}/{log_name(job_id, attempt)}"
 
 
 def slot_path(logs: str, number: int) -> str:

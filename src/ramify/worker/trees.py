@@ -6,6 +6,10 @@ import os
 import signal
 import sys
 from collections.abc import Iterable
+from typing import Final
+
+MARK: Final = "RAMIFY_WORKERS_OF"
+"""The environment variable that says which run's workers a process descends from."""
 
 
 def kill_trees(roots: Iterable[int]) -> None:
@@ -22,8 +26,7 @@ def kill_trees(roots: Iterable[int]) -> None:
     others = descendants(tops)
     for pid in tops:
         _signal(pid, signal.SIGKILL)
-    for pid in others:
-        _kill(pid, signal.SIGKILL)
+    kill_all(others)
 
 
 def descendants(roots: Iterable[int]) -> list[int]:
@@ -36,6 +39,40 @@ def descendants(roots: Iterable[int]) -> list[int]:
     for pid in found:  # grows while it is walked
         found += children.get(pid, ())
     return found[start:]
+
+
+def marked(mark: str) -> list[int]:
+    """The processes whose environment bears this mark: all that descend from a template, their parents dead
+    or alive, except those that were started with an environment of their own."""
+    entry = f"{MARK}={mark}".encode()
+    if not sys.platform.startswith("linux"):
+        return _marked_elsewhere(mark)
+    return [
+        int(name)
+        for name in os.listdir("/proc")
+        if name.isdigit() and entry in _read(f"/proc/{name}/environ").split(b"\0")
+    ]
+
+
+def kill_all(pids: Iterable[int]) -> None:
+    """Kills each process by itself; what is gone already, or somebody else's, is left alone."""
+    for pid in pids:
+        _kill(pid, signal.SIGKILL)
+
+
+def _marked_elsewhere(mark: str) -> list[int]:
+    import psutil
+
+    found = psutil.process_iter(["environ"])
+    return [process.pid for process in found if (process.info["environ"] or {}).get(MARK) == mark]
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""  # it ended meanwhile, or is somebody else's
 
 
 def _parents() -> list[tuple[int, int]]:
@@ -54,12 +91,8 @@ def _parents() -> list[tuple[int, int]]:
 
 
 def _parent(pid: str) -> int:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            stat = file.read()
-    except OSError:
-        return 0  # it ended meanwhile
-    return int(stat[stat.rindex(b")") + 2 :].split(None, 2)[1])
+    stat = _read(f"/proc/{pid}/stat")
+    return int(stat[stat.rindex(b")") + 2 :].split(None, 2)[1]) if stat else 0
 
 
 def _signal(pid: int, number: int) -> None:

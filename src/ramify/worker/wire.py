@@ -34,6 +34,7 @@ class Setup(msgspec.Struct, tag="setup", omit_defaults=True):
     environ: dict[str, str] | None = None
     plan: str = ""
     fork: bool = True
+    mark: str = ""
 
 
 class RunJob(msgspec.Struct, tag="job"):

@@ -1,0 +1,163 @@
+"""What a run would do, and why: the run's own engine, with an interpreter that only judges.
+
+Nodes that would run are taken to succeed with an output that nobody knows. What depends on such an output and
+has not changed itself runs only if that output differs: MAYBE. So, always: RUN is a part of what is executed,
+and that is a part of RUN and MAYBE together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from ramify.core.engine import EVERYTHING
+from ramify.core.graph import GATHER, KIND, REUSABLE
+from ramify.core.table import GOOD, IDLE, READY
+from ramify.rebuild.trace import LOAD, MAYBE, REUSE, RUN, SKIP, Cause, own_change, upstream_change
+from ramify.run.work import PlanWork
+
+_UNKNOWN: Final = "?"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What would happen to one job, and the one cause of it."""
+
+    job_id: str
+    verdict: str
+    cause: Cause
+
+
+class Judge:
+    """Judges the nodes of a run that has not begun; nothing is executed, and nothing is written."""
+
+    def __init__(self, work: PlanWork) -> None:
+        self.work = work
+        self.engine = work.engine
+        self._found: dict[int, str] = {}
+        self._causes: dict[int, Cause] = {}
+
+    def judge(self, targets: Iterable[int] | None = None) -> list[Verdict]:
+        """The verdicts, parents before children; `targets` are the nodes that are asked for (None: all)."""
+        engine = self.engine
+        engine.want(targets, EVERYTHING if targets is None else "asked for")
+        while engine.busy:
+            self._answer()
+            ready, engine.ready = engine.ready, []
+            for node in ready:
+                if engine.state[node] == READY:
+                    self._run(node)
+        return [self._verdict(n) for n, flags in enumerate(engine.flags) if flags & KIND != GATHER]
+
+    def _answer(self) -> None:
+        engine, work = self.engine, self.work
+        while engine.asks or engine.fresh or engine.checks:
+            while engine.asks:
+                asks, engine.asks = engine.asks, []
+                for node in asks:
+                    engine.early(node, work.early(node), 0.0)
+            engine.settle(0.0)
+            if not engine.asks:
+                checks, engine.checks = engine.checks, []
+                for node in checks:
+                    engine.late(node, self._late(node), 0.0)
+
+    def _late(self, node: int) -> str | None:
+        """As the run would answer; where a parent's output is not known, whatever is certain all the same."""
+        if not self._has_unknown_parent(node):
+            return self.work.late(node)
+        if self._certain(node) is not None:
+            return None
+        self._found[node] = MAYBE
+        return _UNKNOWN
+
+    def _has_unknown_parent(self, node: int) -> bool:
+        engine = self.engine
+        for parent in engine.parents[node]:
+            if engine.flags[parent] & KIND == GATHER:
+                if self._has_unknown_parent(parent):
+                    return True
+            elif engine.digests.get(parent) == _UNKNOWN:
+                return True
+        return False
+
+    def _run(self, node: int) -> None:
+        self._found[node] = RUN
+        self.engine.succeeded(node, self.engine.started(node, 0.0), _UNKNOWN, 0.0)
+
+    # ---- causes
+
+    def _certain(self, node: int) -> Cause | None:
+        """Why the node runs whatever its parents bring; None where nothing says so."""
+        known = self._causes.get(node)
+        if known is None:
+            known = self._look(node)
+            if known is not None:
+                self._causes[node] = known
+        return known
+
+    def _look(self, node: int) -> Cause | None:
+        work = self.work
+        if not self.engine.flags[node] & REUSABLE:
+            return work.unasked(node)
+        rebuilder = work.rebuilder
+        if rebuilder.mode(node) == "exists":
+            return None if rebuilder.early(node) is not None else Cause("no output")
+        if not rebuilder.inputs(node).is_sound:
+            reasons = rebuilder.inputs(node).unsound
+            return Cause("unsound", reasons[0] if reasons else "its code has no fingerprint")
+        if rebuilder.row(node) is None:
+            return rebuilder.missing(node)
+        trace = rebuilder.trace(node)
+        if trace is None:
+            return Cause("no trace")
+        cause = own_change(trace, rebuilder.inputs(node))
+        if cause is not None and cause.kind == "code":
+            return Cause("code", rebuilder.changed_code(node, trace))
+        return cause
+
+    def _cause(self, node: int) -> Cause:
+        certain = self._certain(node)
+        if certain is not None:
+            return certain
+        trace = self.work.rebuilder.trace(node)
+        parents = self.engine.parents[node]
+        if trace is None or self._has_unknown_parent(node):
+            return Cause("upstream", self._first_unknown(node))
+        now = {self.engine.keys[p]: self.work.rebuilder.digest(p) for p in parents}
+        return upstream_change(trace, now)
+
+    def _first_unknown(self, node: int) -> str:
+        engine = self.engine
+        for parent in engine.parents[node]:
+            if engine.flags[parent] & KIND == GATHER:
+                if self._has_unknown_parent(parent):
+                    return self._first_unknown(parent)
+            elif engine.digests.get(parent) == _UNKNOWN:
+                return engine.keys[parent]
+        return ""
+
+    def _verdict(self, node: int) -> Verdict:
+        engine = self.engine
+        key = engine.keys[node]
+        found = self._found.get(node)
+        if found == RUN:
+            return Verdict(key, RUN, self._cause(node))
+        if found == MAYBE:
+            return Verdict(key, MAYBE, Cause("upstream", self._first_unknown(node)))
+        if engine.state[node] == IDLE:
+            return Verdict(key, SKIP, Cause("not needed"))
+        assert GOOD[engine.state[node]], "what does not run, stands"
+        kept = "exists" if self.work.rebuilder.mode(node) == "exists" else "same"
+        return Verdict(key, LOAD if self._is_read(node) else REUSE, Cause(kept))
+
+    def _is_read(self, node: int) -> bool:
+        engine = self.engine
+        for child in engine.children[node]:
+            if engine.flags[child] & KIND == GATHER:
+                if self._is_read(child):
+                    return True
+            elif child in self._found:
+                return True
+        return False
