@@ -12,7 +12,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 
+from ramify.errors import InfrastructureError
 from ramify.ports import Order, Outcome, Tell
+from ramify.worker.failure import describe
 
 SHORT = 0.0002
 """Seconds below which a second thread costs more than it brings (with files written; 50 µs without)."""
@@ -24,7 +26,7 @@ LONG = 0.001
 class ThreadExecutor:
     """Performs orders in `workers` daemon threads; with `workers=0`, when the caller takes them.
 
-    `perform` carries out one order and returns its outcome; it must not raise. What runs in a thread cannot
+    `perform` carries out one order and returns its outcome; what it raises is the attempt's error. What runs in a thread cannot
     be stopped (`stops` is False): `stop` abandons the thread, whose late word nobody waits for, and a new one
     takes its place.
     """
@@ -50,7 +52,8 @@ class ThreadExecutor:
 
     def submit(self, orders: Sequence[Order]) -> None:
         """Queues orders; whoever is free, or becomes free, takes them."""
-        self._todo.extend(orders)
+        with self._lock:
+            self._todo.extend(orders)
         if not self.workers:
             return
         if threading.current_thread() not in self._workers:
@@ -86,18 +89,25 @@ class ThreadExecutor:
         except IndexError:
             pass
         with self._lock:
-            if len(self._workers) >= self.workers or self._closing:
-                return
-            worker = _Worker(self)
-            self._workers.add(worker)
-        worker.start()
+            if len(self._workers) < self.workers and not self._closing:
+                self._add_worker()
+
+    def _add_worker(self) -> None:
+        worker = _Worker(self)
+        try:
+            worker.start()
+        except RuntimeError as error:  # the system gives no more threads: those that there are do it all
+            if not self._workers:
+                raise InfrastructureError(f"no thread could be started: {error}") from error
+            self.workers = len(self._workers)
+            return
+        self._workers.add(worker)
 
     def _work(self, worker: _Worker) -> None:
         """A worker's life: take orders while there are any, then sleep until woken."""
         while not worker.abandoned:
-            try:
-                order = self._todo.popleft()
-            except IndexError:
+            order = self._claim(worker)
+            if order is None:
                 if self._closing:
                     return
                 self._free.append(worker)
@@ -107,31 +117,49 @@ class ThreadExecutor:
                 continue
             if self._todo and self.seconds.get(order.kind, 1.0) > SHORT:
                 self._wake_one()
-            self._perform_as(worker, order)
+            self._perform_claimed(order)
 
-    def _perform_as(self, worker: _Worker, order: Order) -> None:
-        attempt = order.node, order.attempt
-        self._busy[attempt] = worker
-        outcome = self.timed(order)
-        self._busy.pop(attempt, None)
+    def _claim(self, worker: _Worker) -> Order | None:
+        """Takes an order: from here on it is this worker's, and `stop` finds it there."""
+        with self._lock:
+            if not self._todo:
+                return None
+            order = self._todo.popleft()
+            self._busy[order.node, order.attempt] = worker
+            return order
+
+    def _perform_claimed(self, order: Order) -> None:
+        try:
+            outcome = self.timed(order)
+        except BaseException as error:  # KeyboardInterrupt, which is the user's in the main thread only
+            outcome = Outcome("error", error=describe(error, keep=True))
+        self._busy.pop((order.node, order.attempt), None)
         self.tell(order.node, order.attempt, "ended", outcome)
 
     def stop(self, attempts: Iterable[tuple[int, int]]) -> None:
-        """Abandons the threads of these attempts: they go on, and nobody waits for what they bring."""
-        for attempt in attempts:
-            worker = self._busy.pop(attempt, None)
-            if worker is None:
-                continue
-            worker.abandoned = True
-            self._workers.discard(worker)
-            if self._todo:
-                self._wake_one()
+        """Takes back what is queued, and abandons the threads of what is not.
+
+        They go on, and nobody waits for what they bring; new ones take their places.
+        """
+        wanted = set(attempts)
+        with self._lock:
+            kept = [order for order in self._todo if (order.node, order.attempt) not in wanted]
+            self._todo.clear()
+            self._todo.extend(kept)
+            for attempt in wanted & self._busy.keys():
+                worker = self._busy.pop(attempt)
+                worker.abandoned = True
+                self._workers.discard(worker)
+        if self._todo and self.workers:
+            self._wake_one()
 
     def close(self, force: bool = False) -> None:
         """Ends the threads that sleep and waits for them; with `force`, abandons those that work."""
-        self._closing = True
+        with self._lock:
+            self._closing = True
+            if force:
+                self._todo.clear()
         if force:
-            self._todo.clear()
             self.stop(list(self._busy))
         for worker in list(self._workers):
             worker.gate.release()

@@ -102,6 +102,14 @@ def write_plan(
     return Plan(target, manifest)
 
 
+def unwritten_plan(path: Location, new: NewPlan, outputs: Location | None = None) -> Plan:
+    """The plan that `write_plan` would write at `path`, for looking at: nothing is on disk."""
+    target = os.path.abspath(path)
+    plan = Plan(target, _manifest(target, new, outputs, None, None))
+    plan._bytes = msgspec.json.Encoder().encode_lines(new.definitions)
+    return plan
+
+
 def read_plan(location: Location | PlanPaths) -> Plan:
     """Opens the plan at `location`, or the one in its folder `plan`; definitions are parsed when needed.
 

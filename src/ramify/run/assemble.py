@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from typing import Any
 
 from ramify.core.keys import encode_key
@@ -12,6 +13,7 @@ from ramify.executors.threads import ThreadExecutor
 from ramify.plan.load import load_function
 from ramify.ports import Executor, Order, Outcome
 from ramify.run.contract import Policy
+from ramify.run.interrupts import Interrupts
 from ramify.run.limits import demand_of, local_options
 from ramify.run.options import Options
 from ramify.run.queue import ReadyQueue
@@ -60,7 +62,7 @@ def _asked_locally(work: PlanWork, options: Options) -> dict[str, tuple[dict[str
 
 
 def make_executors(
-    work: PlanWork, options: Options, policy: Policy, folder: str
+    work: PlanWork, options: Options, policy: Policy, folder: str, interrupts: Interrupts
 ) -> tuple[list[Executor], dict[int, int]]:
     """The executors of a run, the usual one first, and which of the others a node belongs to."""
     plan = work.plan
@@ -71,7 +73,7 @@ def make_executors(
         return [ForeignExecutor(options.executor, plan.path, work.run_name, mode, resources)], {}
     workers = policy.workers or 1
     if options.execution_mode == "thread":
-        return _in_this_process(work, policy, workers, os.path.join(folder, LOGS))
+        return _in_this_process(work, policy, workers, os.path.join(folder, LOGS), interrupts)
     from ramify.executors.processes import ProcessExecutor
 
     fresh = options.execution_mode == "subprocess"
@@ -79,20 +81,29 @@ def make_executors(
 
 
 def _in_this_process(
-    work: PlanWork, policy: Policy, workers: int, logs: str
+    work: PlanWork, policy: Policy, workers: int, logs: str, interrupts: Interrupts
 ) -> tuple[list[Executor], dict[int, int]]:
     """Threads, and an event loop where there are coroutines and more than one may be under way.
 
-    A single worker works in the calling thread, unless it may have to be abandoned for taking too long.
+    A single worker works in the calling thread, unless it may have to be abandoned for taking too long, or an
+    event loop runs there (as in a notebook), inside which a job could not run another.
     """
     from ramify.worker.attempt import perform
     from ramify.worker.logs import captured
 
     plan, token = work.plan, work.token
 
+    inline = workers == 1 and not policy.has_timeouts and not _in_event_loop()
+
     def perform_here(order: Order) -> Outcome:
         with captured(os.path.join(logs, log_name(order.job_id, order.attempt))):
-            return perform(plan, order.job_id, token(order.node, order.attempt), leave_record=False)
+            try:
+                if inline:
+                    interrupts.expose()
+                return perform(plan, order.job_id, token(order.node, order.attempt), leave_record=False)
+            finally:
+                if inline:
+                    interrupts.hide()
 
     async def perform_on_loop(order: Order) -> Outcome:
         from ramify.worker.coroutine import perform_async
@@ -100,7 +111,6 @@ def _in_this_process(
         with captured(os.path.join(logs, log_name(order.job_id, order.attempt))):
             return await perform_async(plan, order.job_id, token(order.node, order.attempt))
 
-    inline = workers == 1 and not policy.has_timeouts
     executors: list[Executor] = [ThreadExecutor(perform_here, 0 if inline else workers)]
     coroutines = {} if inline else dict.fromkeys(_coroutines(work), 1)
     if coroutines:
@@ -108,6 +118,11 @@ def _in_this_process(
 
         executors.append(AsyncExecutor(perform_on_loop, workers))
     return executors, coroutines
+
+
+def _in_event_loop() -> bool:
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None
 
 
 def _coroutines(work: PlanWork) -> list[int]:

@@ -20,6 +20,7 @@ from ramify.plan.opened import Plan
 from ramify.run.assemble import apply_policies, make_executors
 from ramify.run.contract import Policy
 from ramify.run.driver import Driver
+from ramify.run.interrupts import Interrupts
 from ramify.run.limits import check_demands, machine_limits
 from ramify.run.names import new_name
 from ramify.run.options import Options
@@ -104,7 +105,8 @@ class Run:
         queue = ReadyQueue(rank, machine_limits(options.limits))
         apply_policies(self.work, options, policy, queue)
         check_demands(engine, queue.demands, queue.limits)
-        executors, queue.places = make_executors(self.work, options, policy, self.folder)
+        interrupts = Interrupts()
+        executors, queue.places = make_executors(self.work, options, policy, self.folder, interrupts)
         recorder = Recorder(
             FileJournal(os.path.join(self.folder, JOURNAL), durable=options.durable), options.observers
         )
@@ -115,19 +117,21 @@ class Run:
             policy=policy,
             queue=queue,
             recorder=recorder,
+            interrupts=interrupts,
         )
 
     # ---- the run
 
     def carry_out(self) -> None:
         """Runs to the end, writes the end down, and raises `DAGExecutionError` where an output is missing."""
-        self._begin()
-        try:
-            self.driver.run()
-        except BaseException as error:
-            self._finish(type(error).__name__)
-            raise
-        self._finish(None)
+        with self.driver.interrupts:
+            self._begin()
+            try:
+                self.driver.run()
+            except BaseException as error:
+                self._finish(type(error).__name__)
+                raise
+            self._finish(None)
         if not self.driver.is_good():
             raise error_of(self.driver, self.work, self.folder)
 
@@ -137,10 +141,7 @@ class Run:
         recorder = self.driver.recorder
         recorder.begin(facts)
         recorder.journal.append(graph_record(self.engine))
-        for observer in recorder.observers:
-            begin = getattr(observer, "begin", None)
-            if begin is not None:
-                begin(self.engine, facts)
+        recorder.introduce(self.engine, facts)
         self._catalogue("began", facts)
         self.engine.want(None, EVERYTHING, self.started)
 
@@ -161,19 +162,32 @@ class Run:
             "folder": os.getcwd(),
         }
 
-    def _finish(self, interrupted: str | None) -> None:
-        if not self.driver.abandoned:  # what still works discards its own part, or the next run does
-            self.store.sweep()
-        if self.driver.is_good():
-            self._seal()
+    def _finish(self, trouble: str | None) -> None:
+        """Tidies up and writes the end down; `trouble` is the name of what ended the run early."""
+        try:
+            if not self.driver.abandoned:  # what still works discards its own part, or the next run does
+                self.store.sweep()
+            if self.driver.is_good():
+                self._seal()
+        except BaseException as error:
+            self._write_end(type(error).__name__)
+            raise
+        self._write_end(trouble)
+
+    def _write_end(self, trouble: str | None) -> None:
         self.end = {
-            "status": "CANCELLED" if interrupted else self.status,
+            "status": self._came_to(trouble),
             "ended": time.time(),
             "counts": self.driver.counts(),
-            "interrupted": interrupted,
+            "interrupted": trouble,
         }
         self.driver.recorder.end(self.end)
         self._catalogue("ended", self.end)
+
+    def _came_to(self, trouble: str | None) -> str:
+        if trouble in ("KeyboardInterrupt", "SystemExit"):
+            return "COMPLETED" if self.driver.is_good() else "CANCELLED"
+        return self.status if trouble is None else "FAILED"
 
     def _seal(self) -> None:
         """The records of all groups: they are complete now."""

@@ -14,6 +14,9 @@ _DEFAULTS: Final = (
     (signal.SIGHUP, signal.SIG_DFL),
 )
 
+_ENOUGH: Final = 3
+"""So many signals are not noted any more, but raised."""
+
 
 class Wake:
     """An event that is used up by who waits for it, and that a signal handler may set.
@@ -42,18 +45,23 @@ class Wake:
 
 
 class Interrupts:
-    """While entered in the main thread, notes the first signal in `hit` and calls `wake`. May be nested.
+    """While entered in the main thread, notes the first signal in `hit` and calls `wake`.
+
+    It may be entered again inside; when it is left for good, what was noted is raised.
 
     Between `expose` and `hide` the thread is in a job's own code, and the signal is raised there as a
     `KeyboardInterrupt`. Handlers that the user installed are left alone, and so are signals in other threads.
-    A run inside a job of another run passes on to that one what it notes.
+    A run inside a job of another run passes on to that one what it notes. Somebody who presses Ctrl-C for the
+    third time does not want to wait for an orderly end: it is raised at once.
     """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
-        self.wake = wake
+    wake: Callable[[], None]
+
+    def __init__(self) -> None:
+        self.wake = _nobody
         self.hit: int | None = None
         self._in_job = False
-        self._depth = 0
+        self._depth = self._count = 0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
@@ -68,7 +76,9 @@ class Interrupts:
 
     def _caught(self, number: int, frame: FrameType | None) -> None:
         self._note(number)
-        if self._in_job:
+        self._count += 1
+        if self._in_job or self._count >= _ENOUGH:
+            self._in_job = False
             raise KeyboardInterrupt
 
     def _note(self, number: int) -> None:
@@ -78,13 +88,15 @@ class Interrupts:
         if outer is not None:
             outer._note(number)
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self._depth -= 1
         while self._before and not self._depth:
             number, handler = next(reversed(self._before.items()))  # SIGINT, which may raise, comes last
             if signal.getsignal(number) == self._caught:
                 signal.signal(number, handler)
             del self._before[number]
+        if not self._depth and (kind is None or kind is KeyboardInterrupt):
+            self.raise_hit()
 
     def expose(self) -> None:
         """From here on the thread is in a job's own code. Raises `KeyboardInterrupt` for an earlier signal."""
@@ -102,6 +114,10 @@ class Interrupts:
             raise KeyboardInterrupt
         if self.hit is not None:
             raise SystemExit(128 + self.hit)
+
+
+def _nobody() -> None:
+    """Nobody waits yet."""
 
 
 def _owner(handler: Any) -> Interrupts | None:

@@ -37,6 +37,8 @@ class Judge:
         self.engine = work.engine
         self._found: dict[int, str] = {}
         self._causes: dict[int, Cause] = {}
+        self._open: dict[int, int] = {}
+        self._read: dict[int, bool] = {}
 
     def judge(self, targets: Iterable[int] | None = None) -> list[Verdict]:
         """The verdicts, parents before children; `targets` are the nodes that are asked for (None: all)."""
@@ -65,22 +67,25 @@ class Judge:
 
     def _late(self, node: int) -> str | None:
         """As the run would answer; where a parent's output is not known, whatever is certain all the same."""
-        if not self._has_unknown_parent(node):
+        if self._first_unknown(node) < 0:
             return self.work.late(node)
         if self._certain(node) is not None:
             return None
         self._found[node] = MAYBE
         return _UNKNOWN
 
-    def _has_unknown_parent(self, node: int) -> bool:
+    def _first_unknown(self, node: int) -> int:
+        """The first job above whose output nobody knows, -1 where all are known. Its parents are good."""
         engine = self.engine
         for parent in engine.parents[node]:
             if engine.flags[parent] & KIND == GATHER:
-                if self._has_unknown_parent(parent):
-                    return True
+                if parent not in self._open:
+                    self._open[parent] = self._first_unknown(parent)
+                if self._open[parent] >= 0:
+                    return self._open[parent]
             elif engine.digests.get(parent) == _UNKNOWN:
-                return True
-        return False
+                return parent
+        return -1
 
     def _run(self, node: int) -> None:
         self._found[node] = RUN
@@ -122,21 +127,12 @@ class Judge:
         if certain is not None:
             return certain
         trace = self.work.rebuilder.trace(node)
+        unknown = self._first_unknown(node)
+        if trace is None or unknown >= 0:
+            return Cause("upstream", self.engine.keys[unknown])
         parents = self.engine.parents[node]
-        if trace is None or self._has_unknown_parent(node):
-            return Cause("upstream", self._first_unknown(node))
         now = {self.engine.keys[p]: self.work.rebuilder.digest(p) for p in parents}
         return upstream_change(trace, now)
-
-    def _first_unknown(self, node: int) -> str:
-        engine = self.engine
-        for parent in engine.parents[node]:
-            if engine.flags[parent] & KIND == GATHER:
-                if self._has_unknown_parent(parent):
-                    return self._first_unknown(parent)
-            elif engine.digests.get(parent) == _UNKNOWN:
-                return engine.keys[parent]
-        return ""
 
     def _verdict(self, node: int) -> Verdict:
         engine = self.engine
@@ -145,7 +141,7 @@ class Judge:
         if found == RUN:
             return Verdict(key, RUN, self._cause(node))
         if found == MAYBE:
-            return Verdict(key, MAYBE, Cause("upstream", self._first_unknown(node)))
+            return Verdict(key, MAYBE, Cause("upstream", engine.keys[self._first_unknown(node)]))
         if engine.state[node] == IDLE:
             return Verdict(key, SKIP, Cause("not needed"))
         assert GOOD[engine.state[node]], "what does not run, stands"
@@ -156,7 +152,9 @@ class Judge:
         engine = self.engine
         for child in engine.children[node]:
             if engine.flags[child] & KIND == GATHER:
-                if self._is_read(child):
+                if child not in self._read:
+                    self._read[child] = self._is_read(child)
+                if self._read[child]:
                     return True
             elif child in self._found:
                 return True

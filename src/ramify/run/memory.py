@@ -55,6 +55,7 @@ class MemoryRun:
         self.values: list[Any] = []
         self._calls: list[Any] = []
         self._errors: dict[int, BaseException] = {}
+        self._inline = workers == 0
         policy = Policy(fail_fast=fail_fast, workers=max(workers, 1), retries=retries)
         self.queue = ReadyQueue()
         self.driver = Driver(
@@ -145,12 +146,16 @@ class MemoryRun:
                 args = [values[a.node] if type(a) is Ref else a for a in args]
                 if kwargs:
                     kwargs = {k: values[a.node] if type(a) is Ref else a for k, a in kwargs.items()}
+            if self._inline:
+                self.driver.interrupts.expose()
             return _Returned("ok", value=func(*args, **kwargs) if kwargs else func(*args))
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if self._inline and isinstance(error, KeyboardInterrupt):
+                raise
             self._errors[node] = error
             return Outcome("error", error=Failure(type(error).__name__, _text_of(error)))
+        finally:
+            self.driver.interrupts.hide()
 
 
 class _Returned(Outcome):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from ramify.core.columns import Columns
 from ramify.core.replay import Rows
 from ramify.errors import RamifyWarning
 from ramify.ports import Journal, Observer
@@ -28,6 +29,11 @@ class Recorder:
         """The first record: what the run is."""
         self.journal.append(["run", facts])
 
+    def introduce(self, engine: Columns, facts: dict[str, Any]) -> None:
+        """Tells the observers which run they are to watch."""
+        for observer in self._those_with("begin"):
+            self._guarded(observer, lambda: observer.begin(engine, facts))  # noqa: B023  # called at once
+
     def write(self, rows: Rows) -> None:
         """One batch of rows."""
         self.journal.append(["rows", *rows])
@@ -43,25 +49,32 @@ class Recorder:
         while self._unseen:
             letters, nodes, times, data = self._unseen.popleft()
             changes = list(zip(letters, nodes, times, data, strict=True))
-            for observer in self.observers:
-                try:
-                    observer.saw(changes)
-                except Exception as error:
-                    self.observers.remove(observer)
-                    warnings.warn(
-                        f"{type(observer).__name__} failed and is shown nothing more: {error!r}",
-                        RamifyWarning,
-                        stacklevel=2,
-                    )
-        for observer in self.observers:
-            tick = getattr(observer, "tick", None)
-            if tick is not None:
-                tick()
+            for observer in list(self.observers):
+                self._guarded(observer, lambda: observer.saw(changes))  # noqa: B023  # called at once
+        for observer in self._those_with("tick"):
+            self._guarded(observer, observer.tick)
 
     def end(self, facts: dict[str, Any]) -> None:
-        """The last record: how it ended."""
-        self.show()
-        self.journal.append(["end", facts])
-        self.journal.close()
-        for observer in self.observers:
-            observer.ended()
+        """The last record: how it ended. The observers are told even where it cannot be written."""
+        try:
+            self.show()
+            self.journal.append(["end", facts])
+        finally:
+            self.journal.close()
+            for observer in list(self.observers):
+                self._guarded(observer, observer.ended)
+
+    def _those_with(self, method: str) -> list[Any]:
+        return [observer for observer in self.observers if hasattr(observer, method)]
+
+    def _guarded(self, observer: Observer, act: Callable[[], None]) -> None:
+        """What watches a run must not end it."""
+        try:
+            act()
+        except Exception as error:
+            self.observers = [other for other in self.observers if other is not observer]
+            warnings.warn(
+                f"{type(observer).__name__} failed and is shown nothing more: {error!r}",
+                RamifyWarning,
+                stacklevel=3,
+            )

@@ -24,9 +24,9 @@ MODES: Final = ("off", "exists", "auto")
 class Rebuilder:
     """Judges the outputs of one run.
 
-    `kinds` gives each node's definition and point (-1, -1 for a node without work), `stored` where its output
-    is. `modes` says by definition what may count: `"off"` nothing, `"exists"` any complete output, `"auto"`
-    one whose keys say that it is what would be made now.
+    `kinds` gives each node's definition and point (-1, -1 for a node without work); paths of outputs from
+    elsewhere are relative to `plan_path`. `modes` says by definition what may count: `"off"` nothing,
+    `"exists"` any complete output, `"auto"` one whose keys say that it is what would be made now.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class Rebuilder:
         points: Sequence[Sequence[str]],
         kinds: Sequence[tuple[int, int]],
         modes: Sequence[str],
+        plan_path: str,
     ) -> None:
         self.engine = engine
         self.store = store
@@ -46,6 +47,7 @@ class Rebuilder:
         self._points = points
         self._kinds = kinds
         self._modes = modes
+        self._plan_path = plan_path
         self._bases = [self._base(shape) for shape in self.shapes]
         self._early: list[str | None] | None = None
         self._gathers: dict[int, str] = {}
@@ -58,7 +60,7 @@ class Rebuilder:
         hashed = blake2b(shape.base, digest_size=20)
         for path in shape.stored:
             try:
-                hashed.update(digest_of(os.path.join(self.store.outputs, path)).encode())
+                hashed.update(digest_of(os.path.join(self._plan_path, path)).encode())
             except (RamifyDeserializationError, StorageError):
                 return None
         return hashed.digest()

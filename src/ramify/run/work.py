@@ -44,7 +44,7 @@ class PlanWork:
         self._forced = forced
         self._add_nodes()
         self.rebuilder = Rebuilder(
-            self.engine, store, self.definitions, self._points, self._place, self._modes
+            self.engine, store, self.definitions, self._points, self._place, self._modes, plan.path
         )
 
     def _add_nodes(self) -> None:

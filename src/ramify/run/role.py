@@ -1,0 +1,313 @@
+"""The driver's role: news is folded, questions are answered, and what is ready is handed out.
+
+Driving is a role, not a thread. News goes into an inbox without a lock. Whoever brings some tries to take the
+role. Who does not get it goes on with its own work, for the holder looks into the inbox again after letting
+go. Nothing is done before the run has begun, and what comes after its end is thrown away.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ramify.core.engine import Engine
+from ramify.core.table import GOOD, READY, RUNNING
+from ramify.core.views import counts
+from ramify.executors.threads import ThreadExecutor
+from ramify.ports import Executor, Order, Outcome
+from ramify.run.contract import Policy, Work
+from ramify.run.ends import as_failure, facts_of, not_stored
+from ramify.run.interrupts import Wake
+from ramify.run.queue import ReadyQueue
+from ramify.run.record import Recorder
+from ramify.run.timers import Timers
+
+FLUSH = 0.001
+"""Seconds that folded news may stay unwritten."""
+
+
+class Role:
+    """What any thread may do with a run: tell news of it, ask for something, and drive it."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        work: Work,
+        executors: Sequence[Executor],
+        *,
+        policy: Policy,
+        queue: ReadyQueue,
+        recorder: Recorder,
+    ) -> None:
+        self.engine = engine
+        self.work = work
+        self.executors = executors
+        self.policy = policy
+        self.queue = queue
+        self.recorder = recorder
+        self.in_flight = [0] * len(executors)
+        self.full: set[int] = set()
+        self.running = 0
+        self.first_failure: int | None = None
+        self.abandoned = False
+        self.cancel_reason: str | None = None
+        self.error: BaseException | None = None
+        self.outcomes: dict[int, Outcome] = {}
+        self.inbox: deque[tuple[int, int, str, Any]] = deque()
+        self._requests: deque[Callable[[], None]] = deque()
+        self._role = threading.Lock()
+        self._wake = Wake()
+        self._timers = Timers(self._wake.set)
+        self._delayed: set[int] = set()
+        self._stop_why: dict[tuple[int, int], str] = {}
+        self._written = time.monotonic()
+        self._begun = False
+        self.done = False
+        self._over = False
+
+    # ---- news, from anywhere
+
+    def tell(self, node: int, attempt: int, what: str, data: Any) -> None:
+        """News of an attempt; see `ramify.ports.Tell`."""
+        self.inbox.append((node, attempt, what, data))
+        self.drive()
+
+    def request(self, act: Callable[[], None]) -> None:
+        """Has `act` called by whoever drives next: the way in for cancelling, waking and adding.
+
+        Before the run has begun it is kept until then; after the end it is forgotten.
+        """
+        self._requests.append(act)
+        self.drive()
+
+    def drive(self) -> None:
+        """Takes the driver's role if nobody has it, and keeps it while there is news."""
+        while self._begun:
+            if not self._role.acquire(blocking=False):
+                return
+            try:
+                self._turn()
+            except BaseException as error:
+                self._broken(error)
+            finally:
+                self._role.release()
+            if not self.inbox and not self._requests:
+                return
+
+    def _broken(self, error: BaseException) -> None:
+        """The driver itself failed: the waiting thread raises it, nothing more is started."""
+        if self.error is None:
+            self.error = error
+        self.inbox.clear()
+        self._requests.clear()
+        self.done = True
+        self._wake.set()
+
+    # ---- one turn of the role
+
+    def _turn(self) -> None:
+        if self._over or self.error is not None:
+            self._throw_away()
+            return
+        while self._requests:
+            self._requests.popleft()()
+        self._fold()
+        engine = self.engine
+        if engine.asks or engine.checks or engine.fresh:
+            self._answer()
+        if engine.ready:
+            self._collect()
+        surely_short = self._hand_out()
+        self._write(surely_short)
+        if not engine.busy and not self.running and not self.inbox:
+            self._at_rest()
+
+    def _fold(self) -> None:
+        inbox = self.inbox
+        while inbox:
+            node, attempt, what, data = inbox.popleft()
+            if what == "ended":
+                self._ended(node, attempt, data)
+            elif what == "started" and data is not None:
+                self.recorder.handle(node, attempt, data)
+
+    def _throw_away(self) -> None:
+        """The run is over: what was abandoned and ends now leaves nothing behind."""
+        self._requests.clear()
+        while self.inbox:
+            node, attempt, what, _ = self.inbox.popleft()
+            if what == "ended" and self._over:
+                self.work.drop(node, attempt)
+
+    def _answer(self) -> None:
+        engine, work = self.engine, self.work
+        while engine.asks or engine.fresh or engine.checks:
+            while engine.asks:
+                asks, engine.asks = engine.asks, []
+                for node in asks:
+                    engine.early(node, work.early(node), time.time())
+            engine.settle(time.time())
+            if not engine.asks:
+                checks, engine.checks = engine.checks, []
+                for node in checks:
+                    engine.late(node, work.late(node), time.time())
+
+    def _collect(self) -> None:
+        push, state, delayed = self.queue.push, self.engine.state, self._delayed
+        ready, self.engine.ready = self.engine.ready, []
+        for node in ready:
+            if state[node] == READY and node not in delayed:
+                push(node)
+
+    def _hand_out(self) -> bool:
+        """Starts what fits; returns whether all of it is known to be short."""
+        limit = self.policy.workers
+        queue, state, places = self.queue, self.engine.state, self.queue.places
+        short = True
+        orders: list[tuple[int, Order]] = []
+        while limit is None or self.running < limit:
+            node = queue.pop(self.full)
+            if node is None:
+                break
+            if state[node] == READY:
+                place = places.get(node, 0) if places else 0
+                order = self._begin(node, place)
+                short = short and self._is_short(place, order)
+                orders.append((place, order))
+        if not orders:
+            return False
+        if not short:
+            self._write(False)
+        if len(self.executors) == 1:
+            self.executors[0].submit([order for _, order in orders])
+        else:
+            for place in sorted({place for place, _ in orders}):
+                self.executors[place].submit([order for where, order in orders if where == place])
+        return short
+
+    def _is_short(self, place: int, order: Order) -> bool:
+        executor = self.executors[place]
+        return isinstance(executor, ThreadExecutor) and executor.is_short(order.kind)
+
+    def _begin(self, node: int, place: int) -> Order:
+        attempt = self.engine.started(node, time.time())
+        self.running += 1
+        self.in_flight[place] += 1
+        if self.in_flight[place] == self.executors[place].slots:
+            self.full.add(place)
+        if self.queue.demands:
+            self.queue.hold(node)
+        policy = self.policy
+        if policy.has_timeouts:
+            limit = policy.timeout_of(node)
+            if limit is not None:
+                self._timers.add(time.monotonic() + limit, node, attempt)
+        return self.work.order(node, attempt)
+
+    def _write(self, may_wait: bool) -> None:
+        now = time.monotonic()
+        if may_wait and now - self._written < FLUSH:
+            return
+        self._written = now
+        if self.engine.letters:
+            self.recorder.write(self.engine.take())
+
+    def _at_rest(self) -> None:
+        """Nothing runs and nothing is owed. Sleeping grow nodes stay as they are."""
+        if self._delayed:
+            return
+        self._write(False)
+        self.done = True
+        self._wake.set()
+
+    # ---- ends of attempts
+
+    def _ended(self, node: int, attempt: int, outcome: Outcome) -> None:
+        engine = self.engine
+        if engine.state[node] != RUNNING or engine.attempts[node] != attempt:
+            self.work.drop(node, attempt)
+            return
+        self.running -= 1
+        place = self.queue.places.get(node, 0)
+        self.in_flight[place] -= 1
+        self.full.discard(place)
+        if self.queue.demands:
+            self.queue.release(node)
+        why = self._stop_why.pop((node, attempt), None) if self._stop_why else None
+        if outcome.kind == "ok":
+            self._succeeded(node, attempt, outcome)
+        elif outcome.kind == "stopped" and why != "timeout":
+            self.work.drop(node, attempt)
+            self.outcomes[node] = outcome
+            engine.stopped(node, attempt, why or "stopped", time.time())
+        else:
+            self._failed(node, attempt, outcome, why)
+
+    def _succeeded(self, node: int, attempt: int, outcome: Outcome) -> None:
+        try:
+            digest = self.work.accept(node, attempt, outcome)
+        except Exception as error:
+            self._failed(node, attempt, not_stored(outcome, error), None)
+            return
+        self.engine.succeeded(node, attempt, digest, time.time())
+
+    def _failed(self, node: int, attempt: int, outcome: Outcome, why: str | None) -> None:
+        engine = self.engine
+        self.work.drop(node, attempt)
+        self.outcomes[node] = outcome
+        failure = as_failure(outcome, why, self.policy.timeout_of(node))
+        outcome.error = failure
+        told = facts_of(outcome, failure)
+        if attempt <= self.policy.retries_of(node) and self.cancel_reason is None:
+            engine.again(node, attempt, told, time.time())
+            self.queue.push(node)
+            return
+        engine.failed(node, attempt, told, time.time())
+        if self.first_failure is None:
+            self.first_failure = node
+        if self.policy.fail_fast and self.cancel_reason is None:
+            self._give_up(f"{engine.keys[node]} failed, and the run stops at the first failure")
+
+    # ---- giving up
+
+    def cancel(self, why: str, force: bool = True) -> None:
+        """Starts nothing more; with `force`, also ends what runs. From any thread."""
+        self.request(lambda: self._give_up(why, force))
+
+    def _give_up(self, why: str, force: bool = True) -> None:
+        if self.cancel_reason is None:
+            self.cancel_reason = why
+        self.engine.cancelled_all(why, time.time())
+        self._delayed.clear()
+        if force and self.running:
+            self._stop(self._under_way(), why)
+
+    def _under_way(self) -> list[tuple[int, int]]:
+        attempts = self.engine.attempts
+        return [(n, attempts[n]) for n, state in enumerate(self.engine.state) if state == RUNNING]
+
+    def _stop(self, attempts: list[tuple[int, int]], why: str) -> None:
+        for attempt in attempts:
+            self._stop_why.setdefault(attempt, why)
+        for place, executor in enumerate(self.executors):
+            mine = [a for a in attempts if self.queue.places.get(a[0], 0) == place]
+            if not mine:
+                continue
+            executor.stop(mine)
+            if not executor.stops:  # nobody waits for what cannot be stopped; its late word changes nothing
+                self.abandoned = True
+                self.inbox.extend((node, attempt, "ended", Outcome("stopped")) for node, attempt in mine)
+
+    # ---- looking
+
+    def counts(self) -> dict[str, int]:
+        """How many nodes are in each state."""
+        return counts(self.engine)
+
+    def is_good(self) -> bool:
+        """Whether all that was wanted has a value."""
+        state, wanted = self.engine.state, self.engine.wanted
+        return all(GOOD[state[n]] for n in range(len(state)) if wanted[n])
