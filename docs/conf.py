@@ -19,6 +19,8 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.githubpages"]
 exclude_patterns = ["_build", "_generated"]
 html_theme = "furo"
 html_title = f"Ramify {__version__}"
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 # The docstrings are written for `help()`: a word in single backticks is code, whatever it names.
 default_role = "code"
 autodoc_member_order = "bysource"

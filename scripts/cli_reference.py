@@ -45,12 +45,14 @@ def section(name: str) -> str:
 
 
 def _joined(text: str) -> str:
-    return " ".join(text.split()).replace("<", "&lt;")
+    """In one line, with options as code: two dashes would become one long one."""
+    plain = " ".join(text.split()).replace("<", "&lt;")
+    return re.sub(r"(?<![`\w-])--[a-z][a-z-]*", lambda found: f"`{found.group()}`", plain)
 
 
 def _row(option: str, told: str) -> str:
     """A row of the table, without click's notes on ranges."""
-    cells = option.replace(" RANGE", ""), re.sub(r"\s*\[x>=?\d+\]|; x>=?\d+(?=\])", "", told)
+    cells = option.replace(" RANGE", ""), _joined(re.sub(r"\s*\[x>=?\d+\]|; x>=?\d+(?=\])", "", told))
     return "| `{}` | {} |".format(*(cell.replace("|", "\\|") for cell in cells))
 
 

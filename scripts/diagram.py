@@ -60,8 +60,30 @@ PLACES = {
 }
 """The centre of each state's box, in pixels."""
 
+LANES = {"program": "your program", "disk": "disk", "driver": "driver and engine", "worker": "worker"}
+JOURNEY = (
+    ("program", "disk", "the plan: a line for each job or grid"),
+    ("disk", "driver", "the graph: a node for each job"),
+    ("driver", "driver", "which nodes are ready?"),
+    ("driver", "disk", "journal: an attempt begins"),
+    ("driver", "worker", "the order: node, attempt, job id"),
+    ("disk", "worker", "the function and its inputs"),
+    ("worker", "worker", "the call"),
+    ("worker", "disk", "the part, and a record of it"),
+    ("worker", "driver", "the outcome: digest, or what went wrong"),
+    ("driver", "disk", "the sidecar; then the part gets its final name"),
+    ("driver", "disk", "journal: it succeeded"),
+    ("driver", "driver", "which children are ready now?"),
+    ("disk", "program", "the outputs, read when they are asked for"),
+)
+"""What passes from whom to whom until one job's value is an output, in this order."""
+
 HALF = (52, 18)
 FONT = 'font-family="system-ui, sans-serif"'
+TIP = (
+    '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" '
+    'orient="auto"><path d="M0 0L8 4L0 8z" fill="#5b6b7c"/></marker></defs>'
+)
 GOOD, BAD, BUSY, REST = "#d9f2e0", "#f9dcd9", "#fdf0cf", "#e6edf5"
 COMMON = 4
 """A step from this many states or more is a line of text under the picture: arrows would hide the rest."""
@@ -70,7 +92,12 @@ COMMON = 4
 def main(arguments: list[str]) -> int:
     """Writes the pictures, or checks them. Returns the exit code."""
     stale = []
-    for name, text in {"layers.svg": layers(), "states.svg": states(), "steps.md": steps()}.items():
+    for name, text in {
+        "layers.svg": layers(),
+        "states.svg": states(),
+        "steps.md": steps(),
+        "journey.svg": journey(),
+    }.items():
         path = FOLDER / name
         if path.exists() and path.read_text() == text:
             continue
@@ -112,7 +139,7 @@ def _room(name: str, x: float, y: float, width: float, height: float) -> str:
         f'<rect x="{x:.0f}" y="{y:.0f}" width="{width:.0f}" height="{height}" rx="4" fill="{fill}" '
         f'stroke="#5b6b7c"{dash}/>'
         f'<text x="{x + 12:.0f}" y="{y + 22:.0f}" font-weight="600">{name}</text>'
-        f'<text x="{x + 108:.0f}" y="{y + 22:.0f}" fill="#445" font-size="12">{escape(LAYERS[name])}</text>'
+        f'<text x="{x + 118:.0f}" y="{y + 22:.0f}" fill="#445" font-size="12">{escape(LAYERS[name])}</text>'
     )
 
 
@@ -121,8 +148,7 @@ def _room(name: str, x: float, y: float, width: float, height: float) -> str:
 
 def states() -> str:
     """The transition table as an SVG of boxes and arrows."""
-    parts = ['<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" '
-             'orient="auto"><path d="M0 0L8 4L0 8z" fill="#5b6b7c"/></marker></defs>']  # fmt: skip
+    parts = [TIP]
     arrows = [(row.step, source, row.target) for row in table.ROWS for source in row.sources
               if len(row.sources) < COMMON]  # fmt: skip
     parts += [_arrow(step, table.NAMES[source], table.NAMES[target]) for step, source, target in arrows]
@@ -165,6 +191,38 @@ def _border(centre: tuple[float, float], towards: tuple[float, float]) -> tuple[
     dx, dy = towards[0] - centre[0], towards[1] - centre[1]
     scale = min(HALF[0] / abs(dx) if dx else math.inf, HALF[1] / abs(dy) if dy else math.inf)
     return round(centre[0] + dx * scale), round(centre[1] + dy * scale)
+
+
+# ---- the journey
+
+
+def journey() -> str:
+    """How one job travels: a line for each party, and an arrow for each thing that passes."""
+    apart, top, step = 320, 60, 42
+    places = {lane: 90 + apart * number for number, lane in enumerate(LANES)}
+    bottom = top + step * len(JOURNEY)
+    parts = [TIP]
+    for lane, x in places.items():
+        parts.append(f'<path d="M{x} 42V{bottom}" stroke="#b8c2cc" stroke-dasharray="3 4"/>')
+        parts.append(
+            f'<rect x="{x - 75}" y="10" width="150" height="32" rx="9" fill="{REST}" stroke="#5b6b7c"/>'
+        )
+        parts.append(f'<text x="{x}" y="31" text-anchor="middle" font-weight="600">{LANES[lane]}</text>')
+    for number, (source, target, text) in enumerate(JOURNEY):
+        parts += _message(places[source], places[target], top + step * number + 24, f"{number + 1}. {text}")
+    return _svg(places["worker"] + 140, bottom + 14, parts)
+
+
+def _message(x1: int, x2: int, y: int, text: str) -> list[str]:
+    """An arrow with its words above it; to oneself, a loop with its words beside it."""
+    end = 'stroke="#5b6b7c" marker-end="url(#tip)"/>'
+    words = f'font-size="12" stroke="#fff" stroke-width="5" paint-order="stroke">{escape(text)}</text>'
+    if x1 == x2:
+        loop = f'<path d="M{x1} {y - 12}h26v16h-24" fill="none" {end}'
+        return [loop, f'<text x="{x1 - 8}" y="{y}" text-anchor="end" {words}']
+    beside = min(x1, x2) + 12
+    line = f'<path d="M{x1} {y}H{x2 - 2 if x2 > x1 else x2 + 2}" {end}'
+    return [line, f'<text x="{beside}" y="{y - 8}" {words}']
 
 
 def steps() -> str:

@@ -62,13 +62,18 @@ def main() -> None:
         subprocess.run(["ramify", "demo"], cwd=folder, env=environ, check=True, capture_output=True)
         command = "ramify run demo/flow.py -o results --name 2026-11-20-calm-otter"
         seen = Terminal(96, 12, folder, environ)
-        seen.run(command, keep=lambda text: bool(re.search(r"counts .* [67]\d/120", text)))
+        seen.run(command, keep=is_half_way)
         (FOLDER / "run.svg").write_text(seen.svg(command))
-        Path(folder, "stations.py").write_text(FAILING)
+        Path(folder, "stations.py").write_text(FAILING.lstrip())
         command = "ramify run stations.py -k -o stations"
         seen = Terminal(96, 30, folder, environ)
         seen.run(f"{command} --name 2026-11-20-keen-heron")
         (FOLDER / "failure.svg").write_text(seen.svg(command))
+
+
+def is_half_way(text: str) -> bool:
+    """Whether the demo is half done, and its last line drawn as well."""
+    return all(re.search(rf"{name} .* 6\d/12", text) for name in ("counts", "all"))
 
 
 class Terminal:
@@ -127,7 +132,7 @@ class Terminal:
         """The picture as SVG, with the command in its title; it refers to no font and no other host."""
         rows = self._kept or self._rows()
         console = Console(record=True, width=self.screen.columns, file=io.StringIO())
-        for row in [Text.assemble(("$ ", "dim"), (title, "bold")), *rows]:
+        for row in [Text.assemble(("$ ", "dim"), (title, "bold")), *rows, Text()]:
             console.print(row, no_wrap=True, crop=True)
         bare = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
         bare = bare.replace("Fira Code", "ui-monospace, SFMono-Regular, Menlo, DejaVu Sans Mono")

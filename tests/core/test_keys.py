@@ -20,6 +20,7 @@ keys = st.one_of(
     st.datetimes(),
     st.datetimes(timezones=zones),
     st.times(),
+    st.times(timezones=zones),
 )
 
 
@@ -132,6 +133,35 @@ def test_subclasses_are_taken_as_what_they_extend() -> None:
 
     assert encode_key(Colour.RED) == "red"
     assert encode_key(Level.LOW) == "1"
+
+
+def test_a_moment_that_is_more_than_a_name_can_say_is_refused() -> None:
+    class Stamp(datetime):
+        """As a `pandas.Timestamp`: it holds more than a datetime, and writes that."""
+
+        nanosecond = 0
+
+        def __eq__(self, other: object) -> bool:
+            return datetime.__eq__(self, other) is True and self.nanosecond == 0
+
+        __hash__ = datetime.__hash__
+
+    stamp = Stamp(2026, 1, 2, 3)
+    assert encode_key(stamp) == "2026-01-02T03:00:00"
+    stamp.nanosecond = 7
+    with pytest.raises(RamifyKeyEncodingError, match="more than a datetime"):
+        encode_key(stamp)
+
+
+def test_a_time_with_a_zone_is_no_text() -> None:
+    assert encode_key(time(1, 2, 3, tzinfo=UTC)) == "01:02:03+00:00"
+    assert encode_key("01:02:03+00:00") == '"01:02:03+00:00"'
+
+
+def test_a_number_of_numpy_is_told_what_to_do() -> None:
+    numpy = pytest.importorskip("numpy")
+    with pytest.raises(RamifyKeyEncodingError, match="item"):
+        encode_key(numpy.int64(3))
 
 
 def test_a_zone_that_a_name_cannot_hold_is_refused() -> None:

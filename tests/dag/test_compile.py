@@ -175,7 +175,7 @@ def test_stored_dicts_are_relative_paths(tmp_path: Path) -> None:
         str(tmp_path / "exp/plan"),
     )
     assert new.definitions[0].args["x"] == {"stored": "../../old"}
-    assert new.definitions[0].args["y"] == {"list": [{"stored": "../../old", "members": ["k"]}]}
+    assert new.definitions[0].args["y"] == {"list": [{"stored": "../../old", "members": {"k": None}}]}
 
 
 def test_arguments_may_be_changed_until_the_plan_is_made() -> None:

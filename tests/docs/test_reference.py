@@ -16,11 +16,11 @@ CLI = (ROOT / "docs/reference/cli.md").read_text()
 COMMANDS = (ROOT / "docs/_generated/cli.md").read_text()
 LATER = {"SlurmExecutor", "AwsBatchExecutor"}
 TIDYRUN = """
-DAG Job ParametrizedJob DAGExecutionError LazyDict PlanPaths SlurmExecutor AwsBatchExecutor serialize deserialize
-execute_plan get_job_states load_callable load_inputs_and_callable load_job_definition load_job_inputs
-rerun_snippet run_materialized_job batch_entrypoint __version__ evaluate evaluate_in_subprocesses materialize
-execute_materialized clear_outputs skip_running prefix to_dict concat ChecksumInfo EncoderSpec
-GoToNextEncoderException encode_key decode_key
+DAG Job ParametrizedJob DAGExecutionError LazyDict PlanPaths SlurmExecutor AwsBatchExecutor
+serialize deserialize execute_plan get_job_states load_callable load_inputs_and_callable
+load_job_definition load_job_inputs rerun_snippet run_materialized_job batch_entrypoint __version__
+evaluate evaluate_in_subprocesses materialize execute_materialized clear_outputs skip_running prefix
+to_dict concat ChecksumInfo EncoderSpec GoToNextEncoderException encode_key decode_key
 """
 
 

@@ -25,10 +25,9 @@ _INT = re.compile(r"[+-]?[0-9](?:_?[0-9])*")
 _OTHER_INT = re.compile(r"0[xX][0-9A-Fa-f_]+|0[oO][0-7_]+|0[bB][01_]+")
 _FLOAT = re.compile(r"[+-]?(?:inf|nan|[0-9][0-9_]*(?:\.[0-9_]+)?(?:[eE][+-]?[0-9_]+)?)")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_TIME = re.compile(r"\d{2}:\d{2}:\d{2}(?:\.\d+)?")
-_DATETIME = re.compile(
-    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?"
-)
+_CLOCK = r"\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?"
+_TIME = re.compile(_CLOCK)
+_DATETIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]" + _CLOCK)
 _SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9_-]*\Z")
 _FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_ -]*\Z")
@@ -63,11 +62,10 @@ def encode_key(key: Key) -> str:
         return date.isoformat(key)
     if isinstance(key, time):
         return _encode_moment(key, key.tzinfo)
-    raise RamifyKeyEncodingError(
-        f"{key!r} of type {type(key).__name__} cannot be a key: "
-        "use a str, int, float, bool, date, datetime or time",
-        key=key,
-    )
+    advice = "use a str, int, float, bool, date, datetime or time"
+    if type(key).__module__ == "numpy":
+        advice = "use its .item(), which is Python's own"
+    raise RamifyKeyEncodingError(f"{key!r} of type {type(key).__name__} cannot be a key: {advice}", key=key)
 
 
 def decode_key(name: str) -> Key:
@@ -192,7 +190,23 @@ def _encode_moment(moment: datetime | time, zone: Any) -> str:
         raise RamifyKeyEncodingError(
             f"the key {moment!r} has fold=1, which a name cannot hold: use UTC", key=moment
         )
-    return moment.isoformat()
+    base = datetime if isinstance(moment, datetime) else time
+    name = base.isoformat(moment)  # type: ignore[arg-type]  # of either class, its own
+    if type(moment) is not base and not _reads_as(name, base, moment):
+        raise RamifyKeyEncodingError(
+            f"the key {moment!r} of type {type(moment).__name__} is more than a {base.__name__}: "
+            f"convert it, dropping what a {base.__name__} has no place for",
+            key=moment,
+        )
+    return name
+
+
+def _reads_as(name: str, base: Any, moment: datetime | time) -> bool:
+    """Whether a name gives an equal value: a `pandas.Timestamp` may hold nanoseconds, or be no time."""
+    try:
+        return bool(base.fromisoformat(name) == moment)
+    except ValueError:
+        return False
 
 
 def _parse(name: str) -> Key:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import types
+from collections import deque
 from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import msgspec
@@ -46,6 +47,7 @@ class Arguments:
         self._new = new
         self._stored = stored
         self._written: dict[int, Spec] = {}
+        self._taken: set[str] = set()
 
     def spec(self, value: Any, job_id: str, name: str, number: int, refer: Refer) -> Spec:
         """How this argument, the `number`th, is written; `refer` is asked for every job in it.
@@ -57,11 +59,22 @@ class Arguments:
     def _file(self, value: Any, job_id: str, name: str, part: str) -> Spec:
         known = self._written.get(id(value))
         if known is None:
-            stem = "/".join(filter(None, (INPUTS, job_id, part)))
+            stem = self.stem(job_id, part)
             boxed = isinstance(value, dict)  # a stored dict would come back as a LazyDict
             self._new.literals.append(Literal(stem, value, boxed, job_id, name))
             known = self._written[id(value)] = {"file": stem, "boxed": True} if boxed else {"file": stem}
         return known
+
+    def stem(self, job_id: str, part: str) -> str:
+        """A place in the plan that no other argument has: `a/arg/x` is a part of the argument `arg` of the
+        job `a`, and a hidden job of its argument `x`."""
+        wanted = stem = "/".join(filter(None, (INPUTS, job_id, part)))
+        count = 0
+        while stem in self._taken:
+            count += 1
+            stem = f"{wanted}@{count}"
+        self._taken.add(stem)
+        return stem
 
 
 class _One:
@@ -74,17 +87,17 @@ class _One:
         self.refer = refer
 
     def spec(self, value: Any, part: str) -> Spec:
-        if _is_exact(value, [_MOST_ITEMS]) and _is_short(value):
+        if _is_exact(value, [_MOST_ITEMS], set()) and _is_short(value):
             return {"value": value}
         if isinstance(value, LazyDict):
             return self.shared._stored(value)
         if isinstance(value, _REFERENCES):
             return self.refer(value, part)
         holds = _holds_references(value)
-        if type(value) in _BUILDERS and (holds or _is_small(value)):
+        if type(value) in _BUILDERS and (holds or _is_small(value)) and not _stands_twice(value):
             try:
                 return self._tree(value, part)
-            except RecursionError:  # it holds itself; a pickle can say so
+            except RecursionError:  # a pickle says where, or takes it
                 pass
         if holds:
             return self._holding(value, part)
@@ -121,13 +134,14 @@ class _One:
         try:
             data = dump_holding(value, place)
         except Exception as error:
-            raise unpicklable(self.job_id, self.name, value) from error
-        stem = "/".join(filter(None, (INPUTS, self.job_id, f"{part}.pickle")))
-        self.shared._new.files[stem] = data
-        return {"pickle": stem, "holds": held}
+            raise unpicklable(self.job_id, self.name, value, error) from error
+        place_of_it = f"{self.shared.stem(self.job_id, part)}.pickle"
+        self.shared._new.files[place_of_it] = data
+        return {"pickle": place_of_it, "holds": held}
 
 
 _BUILDERS: Final = frozenset({list, tuple, set, frozenset, dict})
+_CHANGEABLE: Final = frozenset({list, set, dict})
 
 
 def _part(key: Any, otherwise: str) -> str:
@@ -138,8 +152,11 @@ def _part(key: Any, otherwise: str) -> str:
         return f"@{otherwise}"
 
 
-def _is_exact(value: Any, budget: list[int]) -> bool:
-    """Whether JSON gives exactly this value back; False when there are more items than the budget."""
+def _is_exact(value: Any, budget: list[int], met: set[int]) -> bool:
+    """Whether JSON gives exactly this value back; False when there are more items than the budget.
+
+    `met` are the containers so far: of one that stands in two places JSON would make two.
+    """
     kind: type = type(value)
     if kind is str:
         return len(value) <= _LONGEST_TEXT
@@ -152,13 +169,14 @@ def _is_exact(value: Any, budget: list[int]) -> bool:
     if kind is not list and kind is not dict:
         return False
     budget[0] -= len(value)
-    if budget[0] < 0:
+    if budget[0] < 0 or id(value) in met:
         return False
+    met.add(id(value))
     if kind is dict:
         if not all(type(key) is str for key in value):
             return False
         value = value.values()
-    return all(_is_exact(item, budget) for item in value)
+    return all(_is_exact(item, budget, met) for item in value)
 
 
 def _is_short(value: Any) -> bool:
@@ -175,7 +193,7 @@ def _is_small(value: Any) -> bool:
     while stack:
         item = stack.pop()
         if type(item) not in _BUILDERS:
-            if not (_is_exact(item, [0]) and _is_short(item)):
+            if not (_is_exact(item, [0], set()) and _is_short(item)):
                 return False
             continue
         left -= len(item)
@@ -185,6 +203,22 @@ def _is_small(value: Any) -> bool:
         if type(item) is dict:
             stack += item.values()
     return True
+
+
+def _stands_twice(value: Any) -> bool:
+    """Whether a container that can be changed stands in it more than once: it must stay one object."""
+    stack = [value]
+    met: set[int] = set()
+    while stack:
+        item = stack.pop()
+        if type(item) not in _BUILDERS:
+            continue
+        if type(item) in _CHANGEABLE:
+            if id(item) in met:
+                return True
+            met.add(id(item))
+        stack += item.values() if type(item) is dict else item
+    return False
 
 
 def _holds_references(value: Any) -> bool:
@@ -204,15 +238,23 @@ def _holds_references(value: Any) -> bool:
 
 
 def _inside(value: Any) -> Iterator[Any]:
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, list | tuple | set | frozenset | deque):
         yield from value
     elif isinstance(value, dict):
         yield from value
         yield from value.values()
     if isinstance(value, _OPAQUE) or type(value).__module__.partition(".")[0] in _LIBRARIES:
         return
-    if dataclasses.is_dataclass(value):
-        for field in dataclasses.fields(value):
-            if hasattr(value, field.name):
-                yield getattr(value, field.name)
+    if isinstance(value, partial):
+        yield from (value.func, value.args, value.keywords)
     yield from getattr(value, "__dict__", {}).values()
+    for slot in _slots_of(type(value)):  # type: ignore[arg-type]  # a class can be hashed
+        try:
+            yield slot.__get__(value)
+        except AttributeError:  # nothing is in it
+            continue
+
+
+@lru_cache(maxsize=256)
+def _slots_of(kind: type) -> list[types.MemberDescriptorType]:
+    return [s for base in kind.__mro__ for s in vars(base).values() if type(s) is types.MemberDescriptorType]

@@ -3,7 +3,7 @@
 Rules.
 - A node under a key has the id of its path of keys. A job, a grid, a slice or a DAG that is only an argument
   gets the id `OWNER/arg/NAME` and is no output; arguments of arguments, from some depth on,
-  `OWNER/arg/@NUMBER` below their outermost owner.
+  `OWNER/arg/@deep-NUMBER` below their outermost owner.
 - One object is one piece of work. Under a second key stands a job that takes the value of the first.
 - A slice is a part of its grid's work wherever the grid is at home in the DAG, else work of its own.
 - Nothing here is recursive over the graph, and everything is linear in nodes and references.
@@ -151,7 +151,7 @@ class _Compiler:
         if len(job_id) <= _LONGEST_ID or member.owner is None:
             return job_id
         self.deep += 1
-        return join(member.owner, f"arg/@{self.deep}")
+        return join(member.owner, f"arg/@deep-{self.deep}")
 
     # ---- functions, stored dicts, folders
 
@@ -182,7 +182,9 @@ class _Compiler:
     def _stored(self, lazy: LazyDict) -> Spec:
         spec: Spec = {"stored": relative_to_plan(self.plan_path, os.fspath(lazy))}
         if lazy._members is not None:
-            spec["members"] = list(lazy._members)
+            spec["members"] = lazy._members
+        if lazy._checksum is not None:
+            spec["checksum"] = lazy._checksum
         return spec
 
     def _folders(self, above: str) -> dict[str, list[str]]:

@@ -84,8 +84,7 @@ class DAG(Executable, Mapping[Key, Node]):
                 f"of type {type(node).__name__}",
                 key=name,
             )
-        plain = decode_key(name)
-        other = self._keys.setdefault(plain, name)
+        other = name if name in self._nodes else self._keys.setdefault(decode_key(name), name)
         if other != name:
             raise DraftError(
                 f"the key {key!r} equals the key {other} that is there and is of another type: "

@@ -115,12 +115,13 @@ def execute_materialized(
         warnings.warn(
             "skip_running is ignored: a second driver of one plan is refused, so nothing runs elsewhere",
             RamifyWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
     plan = read_plan(where)
     if output_path is None and isinstance(where, PlanPaths):
         output_path = where.outputs
     if output_path is not None:
+        _refuse_if_running(plan.path)
         plan = rewrite_outputs(plan, output_path)
     return _execute(draft, plan.path, options, progress, progress_callback)
 
@@ -212,7 +213,7 @@ def _materialize(draft: Node, plan_path: str, outputs: Location | None, above: s
 
 def _write(plan_path: str, new: NewPlan, outputs: Location | None, above: str, say: Say) -> Plan:
     if say is not None:
-        jobs = sum(1 if d.kind == "job" else bytes(d.points).count(b'","') + 1 for d in new.definitions)
+        jobs = new.count_jobs()
         say(f"[materialize] starting ({jobs} {'job' if jobs == 1 else 'jobs'})")
     plan = write_plan(plan_path, new, outputs=outputs, under=above or None, told_gone=_tell_gone)
     if say is not None:
@@ -243,7 +244,7 @@ def _tell_gone(ids: list[str]) -> None:
     warnings.warn(
         f"{count} not in the new one ({some}); outputs they have stay until clear_outputs",
         RamifyWarning,
-        stacklevel=6,
+        stacklevel=7,
     )
 
 

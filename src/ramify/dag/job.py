@@ -96,6 +96,13 @@ def check_kwargs(kwargs: Any) -> dict[str, Any]:
         raise ArgumentError(
             f"kwargs must be a dict of argument names to values; it is {kwargs!r:.80}", names=[]
         )
+    for name in kwargs:
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise ArgumentError(
+                f"the argument name {name!r} cannot be written: {error}", names=[name]
+            ) from error
     return kwargs
 
 

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable
 
+from ramify.core.keys import encode_key
 from ramify.errors import PlanError, RamifyWarning
 from ramify.files.local import remove_file, remove_tree
 from ramify.files.lock import FolderLock
@@ -26,7 +27,8 @@ def clear_outputs(dag_path: Location | PlanPaths, job_ids: Iterable[str] | None 
             _clear_all(plan, store)
             return
         unknown: list[str] = []
-        for name in [job_ids] if isinstance(job_ids, str) else job_ids:
+        for given in [job_ids] if isinstance(job_ids, str) else job_ids:
+            name = given if isinstance(given, str) else encode_key(given)
             for job_id in _jobs_of(plan, name, unknown):
                 store.remove(plan.stored(job_id))
     if unknown:

@@ -13,7 +13,14 @@ import msgspec
 
 from ramify._version import __version__
 from ramify.errors import PlanError, RamifySerializationError, UnpicklableError
-from ramify.files.local import make_folder, read_bytes, storage_error, write_atomic, write_new
+from ramify.files.local import (
+    make_folder,
+    read_bytes,
+    storage_error,
+    temporary_name,
+    write_atomic,
+    write_new,
+)
 from ramify.plan.definition import Definition
 from ramify.plan.opened import Plan
 from ramify.plan.paths import (
@@ -25,6 +32,7 @@ from ramify.plan.paths import (
     PLAN_FILE,
     Location,
     PlanPaths,
+    check_apart,
     check_manifest,
     default_outputs,
     default_run,
@@ -62,6 +70,13 @@ class NewPlan:
     files: dict[str, bytes] = field(default_factory=dict)
     folders: dict[str, list[str]] = field(default_factory=dict)
 
+    def count_jobs(self) -> int:
+        """The number of jobs, points of grids among them."""
+        return sum(
+            1 if d.kind == "job" else len(msgspec.json.decode(d.points, type=list[str]))
+            for d in self.definitions
+        )
+
 
 def write_plan(
     path: Location,
@@ -83,17 +98,20 @@ def write_plan(
     """
     target = os.path.abspath(path)
     _check_target(target)
+    if outputs is not None:
+        check_apart(path, outputs)
     old = _earlier(target, must=under is not None)
     if under is not None and old is not None:
         _merge(old, new, under)
     manifest = _manifest(target, new, outputs, run, old if under is not None else None)
-    beside = _beside(target)
+    real = os.path.realpath(target)  # a link to the plan's folder stays one
+    beside = _beside(real)
     try:
         _write_parts(beside, new, manifest)
         if under is not None and old is not None:
             _keep_files(old, beside)
         gone = [] if old is None else _gone(old, new)
-        put_in_place(beside, target)
+        put_in_place(beside, real)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)  # what is left of it is in nobody's way
         raise
@@ -119,7 +137,7 @@ def read_plan(location: Location | PlanPaths) -> Plan:
     manifest_path = os.path.join(path, PLAN_FILE)
     try:
         manifest = msgspec.json.decode(read_bytes(manifest_path))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PlanError(
             f"{manifest_path} cannot be read ({error}): make the plan again with dag.materialize",
             path=manifest_path,
@@ -129,6 +147,7 @@ def read_plan(location: Location | PlanPaths) -> Plan:
 
 def rewrite_outputs(plan: Plan, outputs: Location) -> Plan:
     """The plan with its outputs elsewhere, written down in the plan."""
+    check_apart(plan.path, outputs)
     manifest = {**plan.manifest, "outputs": relative_to_plan(plan.path, outputs)}
     if manifest != plan.manifest:
         write_atomic(os.path.join(plan.path, PLAN_FILE), _pretty(manifest))
@@ -169,7 +188,6 @@ def _manifest(
 ) -> dict[str, Any]:
     from datetime import UTC, datetime
 
-    jobs = sum(1 if d.kind == "job" else _count(d) for d in new.definitions)
     places = kept.manifest if kept else {"outputs": default_outputs(target), "run": default_run(target)}
     return {
         "kind": "ramify-plan",
@@ -181,20 +199,15 @@ def _manifest(
         "run": places["run"] if run is None else relative_to_plan(target, run),
         "counts": {
             "definitions": len(new.definitions),
-            "jobs": jobs,
+            "jobs": new.count_jobs(),
             "hidden": sum(d.hidden for d in new.definitions),
         },
     }
 
 
-def _count(group: Definition) -> int:
-    return len(msgspec.json.decode(group.points, type=list[str]))
-
-
 def _beside(target: str) -> str:
-    parent, name = os.path.split(target)
-    make_folder(parent)
-    beside = os.path.join(parent, f".{name}.{os.getpid()}.new")
+    make_folder(os.path.dirname(target))
+    beside = f"{temporary_name(target)}.new"
     shutil.rmtree(beside, ignore_errors=True)  # of an earlier process with this number
     make_folder(beside)
     return beside
@@ -228,17 +241,21 @@ def _write_literal(folder: str, literal: Literal) -> None:
     try:
         serialize([literal.value] if literal.boxed else literal.value, stem)
     except RamifySerializationError as error:
-        raise unpicklable(literal.job_id, literal.argument, literal.value) from error
+        raise unpicklable(literal.job_id, literal.argument, literal.value, error) from error
 
 
-def unpicklable(job_id: str, argument: str, value: Any) -> UnpicklableError:
+def unpicklable(job_id: str, argument: str, value: Any, error: BaseException) -> UnpicklableError:
     """The error that names a job, its argument, and the object in it that cannot travel."""
     from ramify.values.pickling import find_unpicklable
 
-    where = find_unpicklable(value, argument)
+    while error.__cause__ is not None:  # what pickle itself said
+        error = error.__cause__
+    where, why = find_unpicklable(value, argument), f"{type(error).__name__}: {error}"
+    if isinstance(error, RecursionError):
+        where, why = argument, "it is nested too deeply"
     return UnpicklableError(
-        f"job {job_id!r}, argument {argument!r}: {where} cannot be pickled, so no worker could get it; "
-        "make it inside the job, or pass what it is made from",
+        f"job {job_id!r}, argument {argument!r}: {where} cannot be pickled, so no worker could get it "
+        f"({why}); make it inside the job, or pass what it is made from",
         job_id=job_id,
         argument=argument,
         path=where,
@@ -252,6 +269,13 @@ def _pretty(manifest: Mapping[str, Any]) -> bytes:
 def _merge(old: Plan, new: NewPlan, under: str) -> None:
     """Puts what the old plan has elsewhere than under an id before the new definitions."""
     start = f"{under}/"
+    for definition in old.definitions.values():
+        if under.startswith(f"{definition.id}/"):
+            raise PlanError(
+                f"the prefix {under!r} is below the {definition.kind} {definition.id!r} of the plan "
+                f"{old.path}, so their outputs would be in one folder: choose another prefix",
+                path=old.path,
+            )
     kept = [d for i, d in old.definitions.items() if i != under and not i.startswith(start)]
     new.definitions[:0] = kept
     for folder, names in old.drafted_folders().items():

@@ -151,16 +151,30 @@ def _function(plan: Plan, ref: FunctionRef) -> Callable[..., Any]:
 
 
 def _read_function(plan: Plan, ref: FunctionRef) -> Callable[..., Any]:
-    from ramify.files.local import read_bytes
     from ramify.values import code
 
-    if ref.pickle is None:
-        found = code.CodeRef(str(ref), ref.module or "", ref.qualname or "")
+    if ref.pickle is not None:
+        found = code.CodeRef(str(ref), pickled=_pickle_of(plan, ref.pickle))
+    elif ref.module and ref.qualname:
+        found = code.CodeRef(str(ref), ref.module, ref.qualname)
     else:
-        data = read_bytes(os.path.join(plan.path, CALLABLES, f"{ref.pickle}.pickle"))
-        found = code.CodeRef(str(ref), pickled=data)
+        raise PlanError(f"the plan {plan.path} names no function: make it again with dag.materialize")
     function: Callable[..., Any] = code.load_function(found)
     return function
+
+
+def _pickle_of(plan: Plan, digest: str) -> bytes:
+    from hashlib import sha256
+
+    from ramify.files.local import read_bytes
+
+    path = os.path.join(plan.path, CALLABLES, f"{digest}.pickle")
+    data = read_bytes(path)
+    if sha256(data).hexdigest()[: len(digest)] != digest:
+        raise PlanError(
+            f"{path} is not what was written there: make the plan again with dag.materialize", path=path
+        )
+    return data
 
 
 def _compile(plan: Plan, definition: Definition) -> Callable[[str | None], dict[str, Any]]:
@@ -254,12 +268,18 @@ def _at_point(spec: Any, point: str) -> Any:
 
 def _group(plan: Plan, spec: Spec) -> Make:
     from ramify.values import LazyDict
+    from ramify.values.codec import SIDECAR
 
-    folder = os.path.join(plan.outputs, spec.get("at") or spec["group"])
+    place = spec.get("at") or spec["group"]
+    folder = os.path.join(plan.outputs, place)
+    known: list[dict[str, Any]] = []
 
     def make(point: str | None) -> Any:
-        os.makedirs(folder, exist_ok=True)  # a group without jobs has no folder yet
-        return LazyDict(folder)
+        if os.path.exists(folder + SIDECAR):
+            return LazyDict(folder)
+        if not known:
+            known.append(plan.members(place))
+        return LazyDict(folder, members=known[0])  # not whole yet: what misses must not look as if it were
 
     return make
 
@@ -268,8 +288,8 @@ def _stored(plan: Plan, spec: Spec) -> Make:
     from ramify.values import LazyDict
 
     path = os.path.normpath(os.path.join(plan.path, spec["stored"]))
-    members = spec.get("members")
-    return lambda point: LazyDict(path, members=members)
+    members, checksum = spec.get("members"), spec.get("checksum")
+    return lambda point: LazyDict(path, checksum, members=members)
 
 
 def _many(build: Callable[[list[Any]], Any], kind: str) -> Callable[[Plan, Spec], Make]:

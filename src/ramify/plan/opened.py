@@ -18,6 +18,8 @@ _decoder: Final = msgspec.json.Decoder(Definition)
 _points: Final = msgspec.json.Decoder(list[str])
 _encode: Final = msgspec.json.Encoder().encode
 
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError)
+
 _PATIENCE: Final = 4
 """So many points of a grid are looked for in its text; then all of them are parsed, once."""
 
@@ -56,8 +58,11 @@ class Plan:
             lines = self._text().splitlines()
             try:
                 parsed = [_decoder.decode(line) for line in lines]
-            except msgspec.MsgspecError as error:
+            except _UNREADABLE as error:
                 raise self._broken(error) from error
+            count = self.manifest.get("counts", {}).get("definitions", len(parsed))
+            if count != len(parsed):
+                raise self._broken(f"{DEFINITIONS} has {len(parsed)} lines of {count}")
             self._all = {d.id: d for d in parsed}
         return self._all
 
@@ -65,7 +70,10 @@ class Plan:
         """The points of a grid, in its order; of a job, an empty list. Not to be changed."""
         rows = self._rows.get(definition.id)
         if rows is None:
-            rows = self._rows[definition.id] = _points.decode(definition.points)
+            try:
+                rows = self._rows[definition.id] = _points.decode(definition.points)
+            except _UNREADABLE as error:
+                raise self._broken(error) from error
         return rows
 
     def job_ids(self, hidden: bool = True) -> list[str]:
@@ -86,6 +94,8 @@ class Plan:
 
         Raises `JobIdError`, with the nearest ids, for an id that is not in the plan.
         """
+        if not isinstance(job_id, str):
+            raise JobIdError(f"a job id is a text, as in 'scores/m1'; it is {job_id!r:.80}", job_id=job_id)
         found = None
         if self._all is None:
             found = self._locate(job_id, self._some.get)
@@ -157,6 +167,18 @@ class Plan:
                 empty.append(path)
         return outputs, empty
 
+    def members(self, folder: str) -> dict[str, Any]:
+        """What is below a folder of the outputs, as the members of a `LazyDict`."""
+        outputs, empty = self.contents(folder)
+        tree: dict[str, Any] = {}
+        for place in [*outputs, *empty]:
+            *above, name = place.removeprefix(f"{folder}/").split("/")
+            inner = tree
+            for step in above:
+                inner = inner.setdefault(step, {})
+            inner[name] = {} if place in empty else None
+        return tree
+
     def _folder_of(self, group: str) -> str:
         definition = self.definitions.get(group)
         if definition is not None:
@@ -184,7 +206,7 @@ class Plan:
         data = read_bytes(os.path.join(self.path, FOLDERS))
         try:
             return msgspec.json.decode(data, type=dict[str, list[str]])
-        except msgspec.MsgspecError as error:
+        except _UNREADABLE as error:
             raise self._broken(error) from error
 
     def _add_folders(self, definition: Definition, folders: dict[str, dict[str, None]]) -> None:
@@ -232,7 +254,7 @@ class Plan:
             end = text.find(b"\n", start)
             try:
                 known = _decoder.decode(text[start : end if end >= 0 else len(text)])
-            except msgspec.MsgspecError as error:
+            except _UNREADABLE as error:
                 raise self._broken(error) from error
             self._some[above] = known
         return known
@@ -241,7 +263,7 @@ class Plan:
         known = self._sets.get(definition.id)
         if known is None:
             asked = self._asked[definition.id] = self._asked.get(definition.id, 0) + 1
-            if asked <= _PATIENCE:
+            if asked <= _PATIENCE and "," not in point:
                 return _in_text(bytes(definition.points), _encode(point))
             known = self._sets[definition.id] = frozenset(self.points(definition))
         return point in known
@@ -262,7 +284,7 @@ class Plan:
             f"no job {job_id!r} in the plan {self.path}: {hint}", job_id=job_id, path=self.path, near=near
         )
 
-    def _broken(self, error: Exception) -> PlanError:
+    def _broken(self, error: object) -> PlanError:
         return PlanError(
             f"the plan {self.path} cannot be read ({error}): make it again with dag.materialize",
             path=self.path,
@@ -270,7 +292,8 @@ class Plan:
 
 
 def _in_text(points: bytes, name: bytes) -> bool:
-    """Whether a point is in the text of the list. Quotes inside a name are escaped, so no part can match."""
+    """Whether a point without commas is in the text of the list: quotes inside a name are escaped there, so
+    no part of one can match."""
     return (
         points.startswith(b"[" + name + b",")
         or points == b"[" + name + b"]"

@@ -107,6 +107,29 @@ def relative_to_plan(plan: str, target: Location) -> str:
     return os.path.relpath(absolute, plan) if os.path.dirname(shared) != shared else absolute
 
 
+def check_apart(plan: Location, outputs: Location) -> None:
+    """Raises `PlanError` where the outputs would be in one place with the plan: to clear them would clear it.
+
+    >>> check_apart("exp/plan", "exp/outputs")
+    >>> check_apart("exp/plan", "exp")
+    Traceback (most recent call last):
+        ...
+    ramify.errors.PlanError: the outputs cannot be in 'exp', where 'exp/plan' is the plan: choose another
+    """
+    inside, above = os.path.realpath(plan), os.path.realpath(outputs)
+    parts = tuple(os.path.join(inside, name) for name in PARTS)
+    if _is_below(inside, above) or any(_is_below(above, part) for part in parts):
+        raise PlanError(
+            f"the outputs cannot be in {os.fspath(outputs)!r}, where {os.fspath(plan)!r} is the plan: choose "
+            "another",
+            path=os.fspath(outputs),
+        )
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(os.path.join(folder, ""))
+
+
 def is_plan(folder: Location) -> bool:
     """Whether a plan is in this very folder."""
     return os.path.isfile(os.path.join(folder, PLAN_FILE))
@@ -139,6 +162,7 @@ def check_manifest(path: str, manifest: Any, expected: int) -> Mapping[str, Any]
 
     if not isinstance(manifest, dict) or manifest.get("kind") != "ramify-plan":
         raise PlanError(f"{path} is not the manifest of a Ramify plan", path=path)
+    lacks = [name for name in ("outputs", "run") if not isinstance(manifest.get(name), str)]
     found = manifest.get("version")
     if found != expected:
         raise PlanVersionError(
@@ -147,5 +171,10 @@ def check_manifest(path: str, manifest: Any, expected: int) -> Mapping[str, Any]
             path=path,
             found=found,
             expected=expected,
+        )
+    if lacks:
+        raise PlanError(
+            f"{path} does not say where the {lacks[0]} folder is: make the plan again with dag.materialize",
+            path=path,
         )
     return manifest
