@@ -143,3 +143,41 @@ def raise_odd(name: str) -> None:
         raise KeyError("inner")
     except KeyError as error:
         raise ValueError("outer") from error
+
+
+def raise_keyboard_interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def say(text: str) -> str:
+    print(text)
+    return text
+
+
+def evaluate_inside(folder: str, mode: str) -> Any:
+    from ramify import DAG, Job
+
+    dag = DAG(nodes={"x": Job(done, {"value": 1})})
+    dag["y"] = Job(add, {"x": dag["x"], "y": 2})
+    return dag.evaluate(folder, execution_mode=mode)["y"]
+
+
+def interrupt_this_process() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def evaluate_and_interrupt(folder: str) -> Any:
+    from ramify import DAG, Job
+
+    dag = DAG(nodes={"x": Job(interrupt_this_process, {})})
+    return dag.evaluate(folder, execution_mode="thread")["x"]
+
+
+def status_of(folder: str, job_id: str) -> Any:
+    """How a run says that a job stands, and how many of its jobs succeeded."""
+    from ramify.run.view import RunView
+
+    if not job_id:
+        return None
+    view = RunView(folder)
+    return [view.job(job_id).status, view.counts()["succeeded"]]

@@ -293,7 +293,7 @@ def test_outputs_that_are_there_are_named_with_the_two_ways_on(tmp_path: Path) -
     with pytest.raises(OutputsExistError, match="skip_completed=True") as caught:
         dag.evaluate(tmp_path / "exp", execution_mode="thread")
     assert caught.value.job_ids == ["a"]
-    assert "reuse=" in str(caught.value)
+    assert "clear_outputs" in str(caught.value)
 
 
 def test_completed_outputs_are_kept_and_told(tmp_path: Path) -> None:
@@ -360,3 +360,27 @@ def test_a_journal_with_a_damaged_line_is_refused_by_line(tmp_path: Path) -> Non
     journal.write_bytes(b"".join([*lines[:2], b"{damaged\n", *lines[2:]]))
     with pytest.raises(JournalError, match="line 3"):
         RunView(str(journal.parent))
+
+
+def test_limits_by_name_are_the_callers_to_give(tmp_path: Path) -> None:
+    dag = dag_of(a=Job(jobs.done, {"value": 1}, resources={"licence": 2}))
+    with pytest.raises(ArgumentError, match="'a' asks for 2 licence, and there are 1"):
+        dag.evaluate(tmp_path / "exp", limits={"licence": 1})
+    assert dag.evaluate(tmp_path / "exp", limits={"licence": 2}, durable=True)["a"] == 1
+
+
+def test_an_executor_that_nobody_has_is_refused_by_name(tmp_path: Path) -> None:
+    dag = dag_of(a=Job(jobs.done, {"value": 1}, executor="cluster"))
+    with pytest.raises(ModeError, match="'a' asks for the executor 'cluster'"):
+        dag.evaluate(tmp_path / "exp")
+
+
+def test_a_start_is_written_before_it_is_made_however_short_its_kind(tmp_path: Path) -> None:
+    """The function was short a hundred times; the last call reads the journal of its own run."""
+    folder = str(tmp_path / "exp" / "run" / "r")
+    dag = DAG()
+    for n in range(100):
+        dag[n] = Job(jobs.status_of, {"folder": folder, "job_id": ""})
+    dag["z"] = Job(jobs.status_of, {"folder": folder, "job_id": "z"})
+    result = dag.evaluate(tmp_path / "exp", execution_mode="thread", name="r")
+    assert result["z"] == ["RUNNING", 100]

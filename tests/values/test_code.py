@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from ramify.errors import RamifyDeserializationError, UnpicklableError
-from ramify.values import code
+from ramify.values import importable
 from ramify.values.code import (
     CodeRef,
     describe_function,
@@ -200,11 +200,11 @@ def test_another_file_of_that_name_first_on_the_path_means_by_value(tmp_path, mo
     import twice_x
 
     assert describe_function(twice_x.f).module == "twice_x"
-    code._found.clear()
+    importable._found.clear()
     monkeypatch.syspath_prepend(str(tmp_path / "two"))
     assert load_function(describe_function(twice_x.f))() == "one"
     del sys.modules["twice_x"]
-    code._found.clear()
+    importable._found.clear()
 
 
 MAIN = """

@@ -62,6 +62,8 @@ class Executable:
         retries: int | None = None,
         timeout: float | None = None,
         name: str | None = None,
+        limits: Mapping[str, float | str] | None = None,
+        durable: bool = False,
     ) -> LazyDict:
         """Compiles, runs every job in the order of its dependencies, and returns the outputs.
 
@@ -71,7 +73,9 @@ class Executable:
         not given; or `executor`, any `concurrent.futures.Executor`. `skip_completed` keeps outputs that are
         there; without it they are an error. `on_failure="continue"` stops only what depends on a failure.
         `retries` and `timeout` (seconds) hold for jobs that say nothing themselves. `name` names the run.
-        `job_resources` maps keys to an outside engine's options.
+        `job_resources` maps keys to an outside engine's options. `limits` says how much there is of what jobs
+        ask for with `resources=`: cores and memory, which are this machine's if nothing is said, and anything
+        else by name. `durable` has the journal survive a power cut, at the price of waiting for the disk.
 
         Raises what `materialize` raises, `ModeError` for options that cannot be, `OutputsExistError`, and
         `DAGExecutionError` when a job fails.
@@ -92,6 +96,8 @@ class Executable:
             retries=retries,
             timeout=timeout,
             name=name,
+            limits=limits,
+            durable=durable,
         )
 
     def evaluate_in_subprocesses(self, *args: Any, **kwargs: Any) -> LazyDict:
@@ -116,6 +122,8 @@ class Executable:
         retries: int | None = None,
         timeout: float | None = None,
         name: str | None = None,
+        limits: Mapping[str, float | str] | None = None,
+        durable: bool = False,
     ) -> LazyDict:
         """Runs a plan as it was materialized; see `evaluate`.
 
@@ -139,6 +147,8 @@ class Executable:
             retries=retries,
             timeout=timeout,
             name=name,
+            limits=limits,
+            durable=durable,
         )
 
     def clear_outputs(self, dag_path: Location | PlanPaths, job_ids: Iterable[str] | None = None) -> None:

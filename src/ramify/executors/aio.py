@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final
 
 from ramify.errors import InfrastructureError
 from ramify.ports import Order, Outcome, Tell
+
+LET_GO: Final = 1.0
+"""Seconds that a cancelled task may take to end, before nobody waits for it any more."""
 
 
 class AsyncExecutor:
     """Performs orders as tasks of an event loop, at most `slots` at a time.
 
     `perform` carries out one order and returns its outcome; it raises nothing but `CancelledError`. Unlike a
-    thread, a task can be stopped: it is cancelled where it awaits.
+    thread, a task can be stopped: it is cancelled where it awaits. One that will not end, since it goes on
+    after the cancelling or never awaits, is let go of, and its late word changes nothing.
     """
 
     stops = True
@@ -26,6 +31,8 @@ class AsyncExecutor:
         self._tasks: dict[tuple[int, int], asyncio.Task[None]] = {}
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._timers: set[threading.Timer] = set()
+        self._deaf = False
 
     def start(self, tell: Tell) -> None:
         """Starts the loop's thread."""
@@ -50,13 +57,19 @@ class AsyncExecutor:
             outcome = await self.perform(order)
         except asyncio.CancelledError:
             outcome = Outcome("stopped")
-        del self._tasks[attempt]
+        self._tasks.pop(attempt, None)
         self._tell(*attempt, "ended", outcome)
 
     def stop(self, attempts: Iterable[tuple[int, int]]) -> None:
         """Cancels the tasks of these attempts."""
-        if not self._closed:
-            self._loop.call_soon_threadsafe(self._cancel, list(attempts))
+        if self._closed:
+            return
+        wanted = list(attempts)
+        self._loop.call_soon_threadsafe(self._cancel, wanted)
+        timer = threading.Timer(LET_GO, self._let_go, (wanted,))
+        timer.daemon = True
+        self._timers.add(timer)
+        timer.start()
 
     def _cancel(self, attempts: list[tuple[int, int]]) -> None:
         for attempt in attempts:
@@ -64,15 +77,32 @@ class AsyncExecutor:
             if task is not None:
                 task.cancel()
 
+    def _let_go(self, attempts: list[tuple[int, int]]) -> None:
+        for attempt in attempts:
+            if self._tasks.pop(attempt, None) is not None:
+                self._deaf = True
+                self._tell(*attempt, "ended", Outcome("stopped"))
+
     def close(self, force: bool = False) -> None:
-        """Ends the loop once its tasks are over; with `force`, cancels them first."""
+        """Ends the loop once its tasks are over; with `force`, cancels them first.
+
+        A loop that does not end in time is left behind in its daemon thread.
+        """
         if self._closed:
             return
         self._closed = True
+        for timer in self._timers:
+            timer.cancel()
+            timer.join()
         if self._thread is None:
             self._loop.close()
             return
-        asyncio.run_coroutine_threadsafe(self._wind_up(force), self._loop).result()
+        ending = asyncio.run_coroutine_threadsafe(self._wind_up(force), self._loop)
+        try:
+            ending.result(LET_GO if force or self._deaf else None)
+        except TimeoutError:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            return
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

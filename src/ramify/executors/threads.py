@@ -26,9 +26,9 @@ LONG = 0.001
 class ThreadExecutor:
     """Performs orders in `workers` daemon threads; with `workers=0`, when the caller takes them.
 
-    `perform` carries out one order and returns its outcome; what it raises is the attempt's error. What runs in a thread cannot
-    be stopped (`stops` is False): `stop` abandons the thread, whose late word nobody waits for, and a new one
-    takes its place.
+    `perform` carries out one order and returns its outcome; what it raises is the attempt's error. What runs
+    in a thread cannot be stopped (`stops` is False): `stop` abandons the thread, whose late word nobody waits
+    for, and a new one takes its place.
     """
 
     stops = False

@@ -45,10 +45,7 @@ class FileJournal:
         line = _encode(record) + b"\n"
         try:
             file = self._open() if self._file is None else self._file
-            written = os.write(file, line)
-            if written != len(line):
-                self._take_back(file, written)
-                raise OSError(28, os.strerror(28), self.path)
+            _put(file, line)
             if self.durable:
                 os.fsync(file)
         except OSError as error:
@@ -62,23 +59,33 @@ class FileJournal:
     def _open(self) -> int:
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
         file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-        size = os.fstat(file).st_size
-        if size == 0:
-            os.write(file, _encode(["ramify-journal", VERSION]) + b"\n")
-        else:
-            os.truncate(file, _whole_lines(self.path))
+        try:
+            whole = _whole_lines(self.path) if os.fstat(file).st_size else 0
+            os.ftruncate(file, whole)
+            if not whole:
+                _put(file, _encode(["ramify-journal", VERSION]) + b"\n")
+        except BaseException:
+            os.close(file)
+            raise
         self._file = file
         return file
-
-    @staticmethod
-    def _take_back(file: int, written: int) -> None:
-        os.ftruncate(file, os.fstat(file).st_size - written)
 
     def close(self) -> None:
         """Closes the file; may be called twice."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _put(file: int, line: bytes) -> None:
+    """Writes all of a line, or nothing of it."""
+    written = 0
+    try:
+        while written < len(line):
+            written += os.write(file, line[written:] if written else line)
+    except OSError:
+        os.ftruncate(file, os.fstat(file).st_size - written)
+        raise
 
 
 def _whole_lines(path: str) -> int:

@@ -19,14 +19,15 @@ def dump_holding(value: Any, place: Callable[[Any], int | None]) -> bytes:
 
     Raises what pickle raises.
     """
-    import cloudpickle
+    from ramify.values.pickling import by_value, value_pickler
 
-    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no types
+    class Pickler(value_pickler()):  # type: ignore[misc]  # cloudpickle has no types
         def persistent_id(self, inner: Any) -> int | None:
             return place(inner)
 
     buffer = io.BytesIO()
-    Pickler(buffer, protocol=5).dump(value)
+    with by_value():
+        Pickler(buffer, protocol=5).dump(value)
     return buffer.getvalue()
 
 

@@ -60,9 +60,9 @@ class Plan:
                 parsed = [_decoder.decode(line) for line in lines]
             except _UNREADABLE as error:
                 raise self._broken(error) from error
-            count = self.manifest.get("counts", {}).get("definitions", len(parsed))
-            if count != len(parsed):
-                raise self._broken(f"{DEFINITIONS} has {len(parsed)} lines of {count}")
+            counts = self.manifest.get("counts")
+            if isinstance(counts, Mapping) and counts.get("definitions") != len(parsed):
+                raise self._broken(f"{DEFINITIONS} has {len(parsed)} lines")
             self._all = {d.id: d for d in parsed}
         return self._all
 
@@ -149,13 +149,12 @@ class Plan:
         before it starts, as they say what is in a group, and in which order."""
         return [self._folder_of(name[:-1]) for name in definition.dependencies if name.endswith("/")]
 
-    def contents(self, folder: str = "") -> tuple[list[str], list[str]]:
-        """What is below a folder of the outputs, in order: the places of outputs, and of empty groups."""
-        if self._folders is None:
-            self._folders = dict(self.folders())
-        names = self._folders
+    def contents(self, folder: str = "") -> tuple[list[str], dict[str, int]]:
+        """What is below a folder of the outputs, in order: the places of outputs; and of empty groups, each
+        with the number of outputs that come before it."""
+        names = self._names_in_folders()
         outputs: list[str] = []
-        empty: list[str] = []
+        empty: dict[str, int] = {}
         stack = [folder]
         while stack:
             path = stack.pop()
@@ -164,19 +163,21 @@ class Plan:
                 continue
             stack.extend(join(path, name) for name in reversed(names[path]))
             if not names[path] and path != folder:
-                empty.append(path)
+                empty[path] = len(outputs)
         return outputs, empty
 
     def members(self, folder: str) -> dict[str, Any]:
         """What is below a folder of the outputs, as the members of a `LazyDict`."""
-        outputs, empty = self.contents(folder)
+        names = self._names_in_folders()
         tree: dict[str, Any] = {}
-        for place in [*outputs, *empty]:
-            *above, name = place.removeprefix(f"{folder}/").split("/")
-            inner = tree
-            for step in above:
-                inner = inner.setdefault(step, {})
-            inner[name] = {} if place in empty else None
+        stack = [(folder, tree)]
+        while stack:
+            path, inner = stack.pop()
+            for name in names[path]:
+                below = join(path, name)
+                inner[name] = {} if below in names else None
+                if below in names:
+                    stack.append((below, inner[name]))
         return tree
 
     def _folder_of(self, group: str) -> str:
@@ -197,9 +198,12 @@ class Plan:
         return hidden_at(group) if self._is_folder(hidden_at(group)) else group
 
     def _is_folder(self, path: str) -> bool:
+        return path in self._names_in_folders()
+
+    def _names_in_folders(self) -> dict[str, list[str]]:
         if self._folders is None:
             self._folders = dict(self.folders())
-        return path in self._folders
+        return self._folders
 
     def drafted_folders(self) -> dict[str, list[str]]:
         """The names in the root and in each nested DAG, as they were drafted."""

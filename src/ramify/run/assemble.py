@@ -25,7 +25,8 @@ from ramify.worker.logs import log_name
 def apply_policies(work: PlanWork, options: Options, policy: Policy, queue: ReadyQueue) -> None:
     """What single jobs say of retries, time and resources, and what `job_resources` means on this machine.
 
-    Raises `ModeError` where `job_resources` names what is no top-level key.
+    Raises `ModeError` where `job_resources` names what is no top-level key, and where a job asks for an
+    executor by a name that nobody has.
     """
     asked = _asked_locally(work, options)
     for node, key in enumerate(work.engine.keys):
@@ -33,6 +34,12 @@ def apply_policies(work: PlanWork, options: Options, policy: Policy, queue: Read
         if definition is None:
             continue
         own = definition.policy
+        if own.executor is not None:
+            raise ModeError(
+                f"{key!r} asks for the executor {own.executor!r}, and none is configured by that name: "
+                "leave it out, or pass executor= to the call",
+                job_id=key,
+            )
         resources, timeout = asked.get(key.partition("/")[0], ({}, None)) if asked else ({}, None)
         if options.executor is None and (own.resources or resources):
             queue.demands[node] = demand_of({**own.resources, **resources})

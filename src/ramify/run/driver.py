@@ -21,6 +21,9 @@ from ramify.run.role import Role
 TICK = 0.05
 """Seconds between two looks of the waiting thread, while there is something to look after."""
 
+LONGEST = 0.25
+"""Seconds that the waiting thread sleeps at most: so late may Ctrl-C be noticed."""
+
 
 class Driver(Role):
     """Runs an engine's graph on executors.
@@ -105,12 +108,13 @@ class Driver(Role):
         if late:
             self._stop(late, "timeout")
 
-    def _pause(self, due: float | None) -> float | None:
-        """How long to sleep: short while something is to be shown, written or nudged, else until news."""
-        watching = self.recorder.observers or self._threads
-        if due is None:
-            return TICK if watching else None
-        return min(due, TICK) if watching else due
+    def _pause(self, due: float | None) -> float:
+        """How long to sleep: short while something is to be shown, written or nudged.
+
+        Never for ever: a signal just before the sleep is handled by Python only after it.
+        """
+        most = TICK if self.recorder.observers or self._threads else LONGEST
+        return most if due is None else min(due, most)
 
     def _end_everything(self, what: str) -> None:
         """The waiting thread was interrupted, or the driver broke: what was told before still counts."""
@@ -120,6 +124,7 @@ class Driver(Role):
             if self.error is None:
                 self._fold()
             for node, attempt in self._under_way():
+                self.abandoned = self.abandoned or not self._executor_of(node).stops
                 self.engine.stopped(node, attempt, why, time.time())
 
     def _last_words(self) -> None:

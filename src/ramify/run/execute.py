@@ -33,6 +33,10 @@ from ramify.run.work import PlanWork
 from ramify.settings import project_home
 from ramify.stores.folder import FolderStore
 from ramify.values import LazyDict
+from ramify.worker.failure import capped
+
+_LONGEST = 100_000
+"""Most characters of a fact about a run."""
 
 
 def execute(plan_path: str, **options: Any) -> LazyDict:
@@ -108,7 +112,9 @@ class Run:
         interrupts = Interrupts()
         executors, queue.places = make_executors(self.work, options, policy, self.folder, interrupts)
         recorder = Recorder(
-            FileJournal(os.path.join(self.folder, JOURNAL), durable=options.durable), options.observers
+            FileJournal(os.path.join(self.folder, JOURNAL), durable=options.durable),
+            options.observers,
+            prompt=True,
         )
         return Driver(
             engine,
@@ -147,7 +153,7 @@ class Run:
 
     def _facts(self) -> dict[str, Any]:
         options = self.options
-        return {
+        facts = {
             "name": self.name,
             "version": __version__,
             "plan": os.path.relpath(self.plan.path, self.folder),
@@ -159,8 +165,9 @@ class Run:
             "pid": os.getpid(),
             "python": sys.version.split()[0],
             "command": list(sys.argv),
-            "folder": os.getcwd(),
+            "folder": _here(),
         }
+        return {name: _encodable(fact) for name, fact in facts.items()}
 
     def _finish(self, trouble: str | None) -> None:
         """Tidies up and writes the end down; `trouble` is the name of what ended the run early."""
@@ -225,10 +232,24 @@ class Run:
 def _outputs_exist(ids: list[str], outputs: str) -> OutputsExistError:
     some = ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else "")
     return OutputsExistError(
-        f"{len(ids)} outputs are in {outputs} already ({some}): keep them with skip_completed=True (or "
-        'reuse="auto"), or remove them with clear_outputs',
+        f"{len(ids)} outputs are in {outputs} already ({some}): keep them with "
+        "skip_completed=True, or remove them with clear_outputs",
         job_ids=ids,
     )
+
+
+def _encodable(fact: Any) -> Any:
+    """The fact in words that UTF-8 can say: names of files may hold any bytes."""
+    if isinstance(fact, list):
+        return [_encodable(one) for one in fact]
+    return capped(fact, _LONGEST) if isinstance(fact, str) else fact
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # somebody removed it; the run does not need it
+        return ""
 
 
 def _names_in(folder: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP while a run goes on: noticed at once, never in the middle of Ramify's own work."""
+"""Ctrl-C, SIGTERM and SIGHUP while a run goes on: noticed at once, never amid Ramify's own work."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Interrupts:
             self.raise_hit()
 
     def expose(self) -> None:
-        """From here on the thread is in a job's own code. Raises `KeyboardInterrupt` for an earlier signal."""
+        """From here on the thread is in a job's own code; `KeyboardInterrupt` for an earlier signal."""
         self._in_job = True
         if self.hit is not None:
             raise KeyboardInterrupt

@@ -18,10 +18,12 @@ class Recorder:
 
     Records of a journal: `["run", facts]` first, `["rows", letters, nodes, times, data]` for every batch,
     `["at", node, attempt, handle]` for what a recovered driver could hold on to, `["end", facts]` last.
+    With `prompt`, a start is written before it is made, however short the job was the last time.
     """
 
-    def __init__(self, journal: Journal, observers: Sequence[Observer] = ()) -> None:
+    def __init__(self, journal: Journal, observers: Sequence[Observer] = (), *, prompt: bool = False) -> None:
         self.journal = journal
+        self.prompt = prompt
         self.observers = list(observers)
         self._unseen: deque[Rows] = deque()
 

@@ -179,7 +179,7 @@ class Role:
                 orders.append((place, order))
         if not orders:
             return False
-        if not short:
+        if self.recorder.prompt or not short:  # what is known to be short may turn out long
             self._write(False)
         if len(self.executors) == 1:
             self.executors[0].submit([order for _, order in orders])
@@ -284,6 +284,9 @@ class Role:
         self._delayed.clear()
         if force and self.running:
             self._stop(self._under_way(), why)
+
+    def _executor_of(self, node: int) -> Executor:
+        return self.executors[self.queue.places.get(node, 0)]
 
     def _under_way(self) -> list[tuple[int, int]]:
         attempts = self.engine.attempts

@@ -6,7 +6,7 @@ Nothing is unpickled and nobody is asked; watching does not disturb the run.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -70,7 +70,9 @@ class RunView:
         self.engine = Engine()
         self._started: dict[int, float] = {}
         self._ended: dict[int, float] = {}
+        holder = read_holder(os.path.dirname(self.folder))  # first: the end is written before the lock goes
         self._fold(path)
+        self._driven = holder is not None and holder.get("run") == self.name
 
     def _fold(self, path: str) -> None:
         for record in read_journal(path):
@@ -110,8 +112,7 @@ class RunView:
         """RUNNING, COMPLETED, FAILED or CANCELLED; LOST where its driver died before the end."""
         if self.end is not None:
             return str(self.end["status"])
-        holder = read_holder(os.path.dirname(self.folder))
-        return "RUNNING" if holder is not None and holder.get("run") == self.name else "LOST"
+        return "RUNNING" if self._driven else "LOST"
 
     @property
     def started(self) -> float | None:
@@ -139,7 +140,12 @@ class RunView:
         """All job ids, sorted key by key."""
         engine = self.engine
         found = (k for k, flags in zip(engine.keys, engine.flags, strict=True) if flags & KIND != GATHER)
-        return sorted(found, key=_by_key)
+        return self.in_order(found)
+
+    @staticmethod
+    def in_order(job_ids: Iterable[str]) -> list[str]:
+        """These ids, sorted key by key."""
+        return sorted(job_ids, key=_by_key)
 
     def jobs(self) -> Iterator[JobView]:
         """All jobs, sorted by id."""

@@ -96,8 +96,7 @@ def jobs_in(view: RunView, *states: str) -> list[JobView]:
         for key, state, flags in zip(engine.keys, engine.state, engine.flags, strict=True)
         if state in wanted and flags & KIND != GATHER
     ]
-    order = {job_id: place for place, job_id in enumerate(view.job_ids())}
-    return [view.job(job_id) for job_id in sorted(ids, key=order.__getitem__)]
+    return [view.job(job_id) for job_id in view.in_order(ids)]
 
 
 def seconds_of(view: RunView, now: float | None = None) -> float | None:

@@ -12,7 +12,7 @@ A worker writes parts only; the one driver of the folder does everything else.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from ramify.errors import DraftError, RamifyDeserializationError, StorageError
@@ -160,17 +160,21 @@ class FolderStore:
         return found
 
     def sweep(self) -> None:
-        """Removes all parts, and the folder they are in."""
-        remove_tree(self._parts)
+        """Removes all parts, and the folder they are in, even while an abandoned worker adds to it."""
+        retire(self._parts, self.outputs)
 
     def finish_folders(
-        self, outputs: Iterable[tuple[str, str]], under: str = "", empty: Iterable[str] = ()
+        self,
+        outputs: Iterable[tuple[str, str]],
+        under: str = "",
+        empty: Iterable[str] | Mapping[str, int] = (),
     ) -> str:
         """Writes the records of all groups at and below `under` (everything, for ""), and returns its digest.
 
         `outputs` are the `(job id, digest)` of the members, in the order that the groups' dicts shall have;
-        `empty` are ids of groups without members. No payload is read. A member that is not named is not part
-        of its group. Records of groups that hold nothing any more are removed when a folder is opened.
+        `empty` are ids of groups without members; a mapping says how many outputs come before each. No
+        payload is read. A member that is not named is not part of its group. Records of groups that hold
+        nothing any more are removed when a folder is opened.
         """
         tree = _tree(outputs, empty, under)
         digests: dict[str, str] = {}
@@ -219,9 +223,13 @@ class FolderStore:
 
     def _scan(self) -> Iterator[tuple[str, str]]:
         waiting = [""]
+        linked: set[tuple[int, int]] = set()  # folders behind links: one of them may lead back up
         while waiting:
             group = waiting.pop()
-            sealed, payloads = _entries(self._group_stem(group))
+            stem = self._group_stem(group)
+            if group and os.path.islink(stem) and not _is_new(stem, linked):
+                continue
+            sealed, payloads = _entries(stem)
             for name, suffix in payloads:
                 job_id = _join(group, name)
                 if not suffix:
@@ -254,6 +262,15 @@ def _entries(folder: str) -> tuple[set[str], list[tuple[str, str]]]:
     return sealed, payloads
 
 
+def _is_new(folder: str, met: set[tuple[int, int]]) -> bool:
+    """Whether this folder was not met yet."""
+    found = os.stat(folder)
+    mark = found.st_dev, found.st_ino
+    new = mark not in met
+    met.add(mark)
+    return new
+
+
 def _list(folder: str) -> list[str]:
     try:
         return os.listdir(folder)
@@ -269,16 +286,22 @@ def _is_sound(stem: str) -> bool:
     return True
 
 
-def _tree(outputs: Iterable[tuple[str, str]], empty: Iterable[str], under: str) -> dict[str, dict[str, str]]:
+def _tree(
+    outputs: Iterable[tuple[str, str]], empty: Iterable[str] | Mapping[str, int], under: str
+) -> dict[str, dict[str, str]]:
     """Per group, its children in order: a name and a digest, or "" for a group whose digest comes later."""
     tree: dict[str, dict[str, str]] = {under: {}}
-    for group in empty:
-        _insert(tree, group, under)
-    for job_id, digest in outputs:
+    before = empty if isinstance(empty, Mapping) else dict.fromkeys(empty, 0)
+    waiting = sorted(before, key=before.__getitem__)[::-1]  # the next one last
+    for number, (job_id, digest) in enumerate(outputs):
+        while waiting and before[waiting[-1]] <= number:
+            _insert(tree, waiting.pop(), under)
         group, _, name = job_id.rpartition("/")
         if group not in tree:
             _insert(tree, group, under)
         tree[group][name] = digest
+    for group in reversed(waiting):
+        _insert(tree, group, under)
     return tree
 
 

@@ -8,23 +8,25 @@ very object. All others are pickled: lambdas, closures, `__main__`, partials, bo
 from __future__ import annotations
 
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib.machinery import ModuleSpec
+from collections.abc import Callable
 from types import FunctionType, ModuleType
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from ramify.errors import RamifyDeserializationError, UnpicklableError
+from ramify.values.importable import NOWHERE, is_importable, leads_to
 from ramify.values.pickling import dump_by_value, dump_value, find_unpicklable, load_value
 
-__all__ = ["CodeRef", "describe_function", "dump_value", "find_unpicklable", "load_function", "load_value"]
-
-_NOWHERE: Final = ("__main__", "__mp_main__")
-_pickling = threading.Lock()  # cloudpickle's list of modules that go by value is the process's own
-_found: dict[str, tuple[ModuleType, bool]] = {}
+__all__ = [
+    "CodeRef",
+    "describe_function",
+    "dump_value",
+    "find_unpicklable",
+    "is_importable",
+    "load_function",
+    "load_value",
+]
 
 
 class CodeRef(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -52,7 +54,7 @@ def describe_function(function: Callable[..., Any]) -> CodeRef:
     """
     name = name_of(function)
     module, qualname = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
-    if isinstance(module, str) and isinstance(qualname, str) and _leads_to(module, qualname, function):
+    if isinstance(module, str) and isinstance(qualname, str) and leads_to(module, qualname, function):
         return CodeRef(name, module, qualname)
     try:
         pickled = _dump_function(function)
@@ -128,64 +130,9 @@ def source_of(function: Any) -> str | None:
         return None
 
 
-def is_importable(module: str) -> bool:
-    """Whether another process with this `sys.path` gets the same module under this name."""
-    if module in _NOWHERE:
-        return False
-    loaded = sys.modules.get(module)
-    if loaded is None:
-        return False
-    known = _found.get(module)
-    if known is None or known[0] is not loaded:
-        known = _found[module] = loaded, _is_found_again(module, loaded)
-    return known[1]
-
-
-def _leads_to(module: str, qualname: str, function: Any) -> bool:
-    if "<locals>" in qualname or not is_importable(module):
-        return False
-    found: Any = sys.modules[module]
-    for step in qualname.split("."):
-        found = getattr(found, step, None)
-    # A bound method is a new object each time; only those of a class itself are the same without their self.
-    if getattr(function, "__self__", None) is not None and isinstance(function.__self__, type):
-        return bool(found == function and function.__self__ is _owner(module, qualname))
-    return found is function
-
-
-def _owner(module: str, qualname: str) -> Any:
-    owner: Any = sys.modules[module]
-    for step in qualname.split(".")[:-1]:
-        owner = getattr(owner, step, None)
-    return owner
-
-
-def _is_found_again(name: str, loaded: ModuleType) -> bool:
-    """Asks the finders afresh: a module that is loaded under a name need not be found by it."""
-    if name in sys.builtin_module_names:
-        return True
-    package, _, _ = name.rpartition(".")
-    if package and not is_importable(package):
-        return False
-    path = getattr(sys.modules[package], "__path__", None) if package else None
-    spec = _find_spec(name, path)
-    if spec is None:
-        return False
-    origin = getattr(loaded, "__file__", None)
-    return spec.origin in (None, "built-in", "frozen") or origin is None or spec.origin == origin
-
-
-def _find_spec(name: str, path: Any) -> ModuleSpec | None:
-    for finder in sys.meta_path:
-        spec = finder.find_spec(name, path, None)
-        if spec is not None:
-            return spec
-    return None
-
-
 def _dump_function(function: Any) -> bytes:
-    with _by_value(_modules_of(function)):
-        return dump_by_value(function) if _modules_of(function) else dump_value(function)
+    modules = _modules_of(function)
+    return dump_by_value(function, modules) if modules else dump_value(function)
 
 
 def _modules_of(function: Any) -> list[ModuleType]:
@@ -194,25 +141,5 @@ def _modules_of(function: Any) -> list[ModuleType]:
     names = {getattr(owner, "__module__", None) for owner in owners if owner is not None}
     modules = [sys.modules[name] for name in sorted(filter(None, names)) if name in sys.modules]
     return [
-        module for module in modules if module.__name__ not in _NOWHERE and not is_importable(module.__name__)
+        module for module in modules if module.__name__ not in NOWHERE and not is_importable(module.__name__)
     ]
-
-
-@contextmanager
-def _by_value(modules: list[ModuleType]) -> Iterator[None]:
-    if not modules:
-        yield
-        return
-    import cloudpickle
-
-    with _pickling:
-        mine = [
-            module for module in modules if module.__name__ not in cloudpickle.list_registry_pickle_by_value()
-        ]
-        for module in mine:
-            cloudpickle.register_pickle_by_value(module)
-        try:
-            yield
-        finally:
-            for module in mine:
-                cloudpickle.unregister_pickle_by_value(module)

@@ -29,6 +29,12 @@ def concat(
             f"the leaves lie at different depths, {sorted(depths)}: choose those of one depth with select=",
             names=["select"],
         )
+    if names is not None and len(names) > max(depths):
+        raise ArgumentError(
+            f"the leaves lie at depth {max(depths)}, and names has {len(names)} levels: "
+            "give one name, or None, per level",
+            names=["names"],
+        )
     frames = [_frame(value if transform is None else transform(value)) for _, value in leaves]
     kept = [level for level in range(depths.pop()) if names is None or names[level] is not None]
     if not kept:

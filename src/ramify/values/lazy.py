@@ -22,6 +22,7 @@ from ramify.values import sidecar
 from ramify.values.codec import SIDECAR, ChecksumInfo, Encoders
 from ramify.values.codecs.link import Link
 from ramify.values.digest import digest_children
+from ramify.values.listing import Listing, is_listed_folder, listing_of
 from ramify.values.same import same_mapping
 from ramify.values.sidecar import FOLDER, LINK, Record, digest_in
 from ramify.values.stored import digest_of, find_payload, names_in, need_payload, read_link, read_plain
@@ -99,7 +100,7 @@ class LazyDict(Mapping[Key, Any]):
     {'m1': {'train': 10}, 2: [1, 2]}
     """
 
-    __slots__ = ("__serialized_path__", "_checksum", "_encoders", "_known", "_members")
+    __slots__ = ("__serialized_path__", "_checksum", "_encoders", "_members")
 
     def __init__(
         self,
@@ -121,7 +122,6 @@ class LazyDict(Mapping[Key, Any]):
         self._checksum = checksum.digest if isinstance(checksum, ChecksumInfo) else checksum
         self._encoders = _encoders
         self._members = None if members is None else _tree(members)
-        self._known: tuple[tuple[int, int, int], dict[str, None]] | None = None
 
     def __getitem__(self, key: Any) -> Any:
         value = self._read(self._path_of(key))
@@ -133,9 +133,11 @@ class LazyDict(Mapping[Key, Any]):
         path = self._path_of(key)
         if path is None:
             return False
-        if len(path) == 1:
-            return self._has(path[0])
-        return self._read(path) is not _MISSING
+        *above, name = path
+        if not above:
+            return self._has(name)
+        folder = self._read(above)
+        return folder._has(name) if isinstance(folder, LazyDict) else self._read(path) is not _MISSING
 
     def __iter__(self) -> Iterator[Key]:
         return map(decode_key, self._names())
@@ -218,6 +220,8 @@ class LazyDict(Mapping[Key, Any]):
         inner = None if self._members is None else self._members[name]
         if inner is not None:
             return LazyDict(stem, members=inner, _encoders=self._encoders)
+        if is_listed_folder(stem) and os.path.isdir(stem):
+            return LazyDict(stem, _encoders=self._encoders)
         return open_value(stem, sidecar.read(stem), self._encoders)
 
     def _path_of(self, key: Any) -> list[str] | None:
@@ -231,7 +235,7 @@ class LazyDict(Mapping[Key, Any]):
 
     def _has(self, name: str) -> bool:
         if self._members is not None:
-            return name in self._members
+            return name in self._narrowed(self._members)
         listed = self._listed()
         if listed is not None:
             return name in listed
@@ -240,7 +244,7 @@ class LazyDict(Mapping[Key, Any]):
 
     def _names(self) -> Collection[str]:
         if self._members is not None:
-            return self._members
+            return self._narrowed(self._members)
         listed = self._listed()
         if listed is not None:
             return listed
@@ -249,36 +253,31 @@ class LazyDict(Mapping[Key, Any]):
             raise RamifyDeserializationError(f"there is no stored dict at {path!r}", path=path)
         return names_in(self.__serialized_path__)
 
-    def _listed(self) -> dict[str, None] | None:
-        """The names that the folder's sidecar lists; kept for as long as that file stays the same one."""
-        path = self.__serialized_path__
-        try:
-            found = os.stat(path + SIDECAR)
-        except (FileNotFoundError, NotADirectoryError):
+    def _narrowed(self, members: dict[str, Any]) -> dict[str, Any]:
+        if self._checksum is not None:
             self._check(None)
-            return None
-        mark = (found.st_mtime_ns, found.st_ino, found.st_size)
-        if self._known is None or self._known[0] != mark:
-            record = sidecar.read(path)
-            self._check(record)
-            if record is None or record["encoding"] != FOLDER or not isinstance(record.get("order"), list):
-                return None
-            self._known = mark, dict.fromkeys(record["order"])
-        return self._known[1]
+        return members
 
-    def _check(self, record: Record | None) -> None:
+    def _listed(self) -> dict[str, None] | None:
+        """The names that the folder's sidecar lists."""
+        found = listing_of(self.__serialized_path__)
+        if self._checksum is not None:
+            self._check(found)
+        return None if found is None else found.names
+
+    def _check(self, listing: Listing | None) -> None:
         """Compares, once, with the digest that the maker of this object expects."""
-        if self._checksum is None:
-            return
         path = self.__serialized_path__
-        if record is None:
-            found = digest_children([(name, digest_of(f"{path}/{name}")) for name in names_in(path)])
+        if self._members is not None:
+            found = _digest_of_members(path, self._members)
+        elif listing is not None:
+            found = listing.digest
         else:
-            found = digest_in(record)
+            found = digest_children([(name, digest_of(f"{path}/{name}")) for name in names_in(path)])
         if found != self._checksum:
             raise ChecksumError(
                 f"the folder {path!r} is not the one that was expected: its digest is {found[:12]}..., not "
-                f"{self._checksum[:12]}...",
+                f"{self._checksum:.12}...",
                 path=path,
                 expected=self._checksum,
                 found=found,
@@ -320,14 +319,17 @@ def link_of(value: LazyDict) -> Link:
 def _follow(stem: str, record: Record, encoders: Encoders) -> LazyDict:
     """What a reference refers to. Chains do not arise: what is referred to is always a folder itself."""
     link = read_link(stem, record)
+    if digest_in(record) not in ("", link.digest):
+        raise ChecksumError(
+            f"the reference {stem!r} has changed since it was written: run the job again",
+            path=stem,
+            expected=digest_in(record),
+            found=link.digest,
+        )
     if not os.path.isdir(link.target) and link.members != {}:
         raise RamifyDeserializationError(f"{stem!r} refers to {link.target!r}, which is gone", path=stem)
     found = LazyDict(link.target, members=link.members, _encoders=encoders)
-    digest = (
-        link_of(found).digest
-        if link.members is not None or sidecar.read(link.target) is not None
-        else link.digest
-    )
+    digest = link_of(found).digest
     if digest != link.digest:
         raise ChecksumError(
             f"{link.target!r}, to which {stem!r} refers, holds another value by now: run the job again",

@@ -57,9 +57,9 @@ def write_payload(value: Any, stem: str, encoders: Encoders = None, home: str | 
             if record is not None:
                 return record
     if type(value) is LazyDict:
-        data = link.encode(link_of(value), home)
-        write_new(stem + link.SUFFIX, data)
-        return make_record(LINK, link.SUFFIX, link_of(value).digest)
+        found = link_of(value)
+        write_new(stem + link.SUFFIX, link.encode(found, home))
+        return make_record(LINK, link.SUFFIX, found.digest)
     if type(value) is dict:
         names = _folder_names(value, stem)
         if names is not None:

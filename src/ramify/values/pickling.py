@@ -6,11 +6,19 @@ Plain pickle goes first: it is fast, and what it names a worker can import. What
 
 from __future__ import annotations
 
+import io
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache, lru_cache
+from threading import RLock
 from typing import Any, Final
 
+from ramify.values.importable import leads_to, modules_astray
+
 _DEEPEST: Final = 50
+_Cached: Final = type(lru_cache(len))
+_registering: Final = RLock()  # cloudpickle's list of modules that go by value is the process's own
 
 
 def load_value(data: bytes) -> Any:
@@ -34,16 +42,60 @@ def dump_value(value: Any) -> bytes:
         data = pickle.dumps(value, protocol=5)
     except Exception:
         return dump_by_value(value)
-    # A reference into __main__ would be looked up in the worker's own. A false hit costs a slower pickle.
-    return dump_by_value(value) if b"__main__" in data else data
+    # A reference into __main__ would be looked up in the worker's own, and one into a module that was loaded
+    # by its path nowhere. A false hit costs a slower pickle.
+    astray = b"__main__" in data or any(m.__name__.encode() in data for m in modules_astray())
+    return dump_by_value(value) if astray else data
 
 
-def dump_by_value(value: Any) -> bytes:
-    """A pickle in which what cannot be imported is written out whole; identity inside it is kept."""
+def dump_by_value(value: Any, modules: Iterable[types.ModuleType] = ()) -> bytes:
+    """A pickle in which what cannot be imported is written out whole; identity inside it is kept.
+
+    What lives in `modules` is written out as well.
+    """
+    buffer = io.BytesIO()
+    with by_value(modules):
+        value_pickler()(buffer, protocol=5).dump(value)
+    return buffer.getvalue()
+
+
+@cache
+def value_pickler() -> Any:
+    """The class of picklers that write what cannot be imported by value: cloudpickle's, and caches too."""
     import cloudpickle
 
-    data: bytes = cloudpickle.dumps(value, protocol=5)
-    return data
+    class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no types
+        def reducer_override(self, value: Any) -> Any:
+            if type(value) is _Cached and not leads_to(value.__module__, value.__qualname__, value):
+                return _make_cached, (value.__wrapped__, value.cache_parameters())
+            return super().reducer_override(value)
+
+    return ValuePickler
+
+
+@contextmanager
+def by_value(modules: Iterable[types.ModuleType] = ()) -> Iterator[None]:
+    """Has cloudpickle write out what lives in these modules, and in those that no worker could import."""
+    wanted = {module.__name__: module for module in (*modules, *modules_astray())}
+    if not wanted:
+        yield
+        return
+    import cloudpickle
+
+    with _registering:
+        mine = [wanted[name] for name in wanted.keys() - cloudpickle.list_registry_pickle_by_value()]
+        for module in mine:
+            cloudpickle.register_pickle_by_value(module)
+        try:
+            yield
+        finally:
+            for module in mine:
+                cloudpickle.unregister_pickle_by_value(module)
+
+
+def _make_cached(function: Any, parameters: dict[str, Any]) -> Any:
+    """A function of `functools.lru_cache` anew, with nothing in its cache."""
+    return lru_cache(**parameters)(function)
 
 
 def find_unpicklable(value: Any, label: str = "value") -> str:

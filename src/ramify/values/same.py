@@ -23,7 +23,7 @@ def same_value(one: Any, two: Any) -> bool:
         return len(one) == len(two) and all(map(same_value, one, two))
     if type(one) is type(two) and callable(getattr(one, "equals", None)):
         return bool(one.equals(two))  # pandas, Polars and Arrow
+    if getattr(one, "shape", ()) != getattr(two, "shape", ()):
+        return False  # arrays of two shapes cannot even be compared
     equal = one == two
-    if hasattr(equal, "all") and hasattr(equal, "shape"):
-        return getattr(one, "shape", ()) == getattr(two, "shape", ()) and bool(equal.all())
-    return bool(equal)
+    return bool(equal.all()) if hasattr(equal, "all") and hasattr(equal, "shape") else bool(equal)

@@ -61,7 +61,7 @@ def parse(data: bytes, path: str) -> Record:
     """The record in these bytes; raises `RamifyDeserializationError` where they hold none."""
     try:
         record = _decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _unreadable(path, f"it is cut short or is no JSON ({error})") from error
     fault = _fault(record)
     if fault:
@@ -99,7 +99,16 @@ def _fault(record: Any) -> str:
         return "it holds no checksum"
     if checksum.get("algorithm") != ALGORITHM:
         return f"it has a checksum by {checksum.get('algorithm')!r}, and this Ramify knows {ALGORITHM}"
+    if record["encoding"] == FOLDER and "order" in record and not _are_names(record["order"]):
+        return "it lists names that no children can have"
     return ""
+
+
+def _are_names(order: Any) -> bool:
+    """Whether these may be names in a folder: text that leads nowhere else."""
+    if type(order) is not list or not set(map(type, order)) <= {str}:
+        return False
+    return "/" not in "".join(order) and not any(name[:1] in (".", "") for name in order)
 
 
 def _unreadable(path: str, why: str) -> RamifyDeserializationError:

@@ -47,9 +47,24 @@ def decode(data: bytes, path: str) -> Link:
     """What the payload at `path` refers to, with the target made absolute."""
     try:
         link = msgspec.json.decode(data, type=Link)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RamifyDeserializationError(f"{path!r} is no reference: {error}", path=path) from error
+    if not _are_members(link.members):
+        raise RamifyDeserializationError(f"{path!r} is no reference: its members cannot be", path=path)
     return Link(os.path.normpath(os.path.join(os.path.dirname(path), link.target)), link.digest, link.members)
+
+
+def _are_members(members: Any) -> bool:
+    """Whether these are names of children, each with None or the members of that child."""
+    stack = [members]
+    while stack:
+        inner = stack.pop()
+        if inner is None:
+            continue
+        if type(inner) is not dict or any("/" in name or name[:1] in (".", "") for name in inner):
+            return False
+        stack += inner.values()
+    return True
 
 
 def _inside(path: str, folder: str) -> bool:

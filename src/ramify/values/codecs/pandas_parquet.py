@@ -59,7 +59,9 @@ def _write(frame: Any, facts: dict[str, Any], path: str) -> None:
         raise GoToNextEncoderException("Parquet has no place for the attributes of a frame")
     if not isinstance(frame.columns, pd.MultiIndex) and frame.columns.inferred_type.startswith("mixed"):
         raise GoToNextEncoderException("Parquet makes text of mixed column names")
-    if getattr(frame.index, "freq", None) is not None:
+    if not {*map(type, (*frame.index.names, *frame.columns.names))} <= {str, type(None)}:
+        raise GoToNextEncoderException("Parquet makes text of the names of an index")
+    if isinstance(frame.index, pd.DatetimeIndex | pd.TimedeltaIndex) and frame.index.freq is not None:
         facts["freq"] = frame.index.freqstr
     if type(frame.columns) is pd.RangeIndex and frame.columns.name is None:
         facts["columns"] = [frame.columns.start, frame.columns.stop, frame.columns.step]

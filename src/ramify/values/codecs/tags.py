@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from ramify.errors import RamifyDeserializationError
 from ramify.values.codec import GoToNextEncoderException
+from ramify.values.importable import is_importable
 
 _TAG: Final = "@"
 
@@ -52,7 +53,7 @@ def leaf_of(kind: type) -> Callable[[Any], Any] | None:
 def class_name(kind: type) -> str:
     """`module:Qualname` of a class that another process can import; else the next encoder's turn."""
     name = f"{kind.__module__}:{kind.__qualname__}"
-    if kind.__module__ == "__main__" or _import_class(name) is not kind:
+    if not is_importable(kind.__module__) or _import_class(name) is not kind:
         raise GoToNextEncoderException(f"the class {name} cannot be imported elsewhere")
     return name
 
