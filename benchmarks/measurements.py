@@ -50,7 +50,7 @@ def memory() -> Group:
         group.add(shape, "Ramify, inline", "memory", "ramify-inline", shape, "N", n=n)
         group.add(shape, "Ramify, 2 threads", "memory", "ramify-threads", shape, "N", n=n)
         group.add(shape, "ThreadPoolExecutor(2)", "memory", "futures", shape, "N", n=n)
-        group.add(shape, "Dask, 2 threads", "memory", "dask", shape, "N", n=min(n, 20_000))
+        group.add(shape, "Dask, 2 threads", "memory", "dask", shape, "N", n=min(n, 5_000))
     return group
 
 
@@ -103,7 +103,7 @@ def million() -> Group:
         group.add("independent", "Ramify, inline", "million", "ramify", "N", n=n)
         if n >= 100_000:
             group.add("independent", "ThreadPoolExecutor(2)", "million", "futures", "N", n=n)
-    group.add("independent", "Dask, 2 threads", "million", "dask", "N", n=100_000)
+    group.add("independent", "Dask, 2 threads", "million", "dask", "N", n=10_000)
     group.add("chain", "Ramify, inline", "million", "ramify-chain", "N", n=1_000_000)
     return group
 

@@ -181,3 +181,41 @@ def status_of(folder: str, job_id: str) -> Any:
         return None
     view = RunView(folder)
     return [view.job(job_id).status, view.counts()["succeeded"]]
+
+
+def nap(n: int) -> int:
+    time.sleep(0.02)
+    return n
+
+
+def total(group: Any) -> int:
+    return sum(group.values())
+
+
+def asyncio_run(value: int) -> int:
+    async def inner() -> int:
+        return value
+
+    return asyncio.run(inner())
+
+
+async def async_stubborn(flag: str) -> None:
+    """Goes on after it was cancelled."""
+    while not os.path.exists(flag):
+        try:
+            await asyncio.sleep(0.05)
+        except asyncio.CancelledError:
+            continue
+
+
+async def async_deaf(flag: str) -> None:
+    """Never gives the loop its turn."""
+    wait_for(flag)
+
+
+def read_own_state(run: str) -> list[str]:
+    import subprocess
+
+    code = "import sys; from ramify.run.view import RunView as V; v = V(sys.argv[1]); print(v.status, v.job('a').state)"
+    done = subprocess.run([sys.executable, "-c", code, run], capture_output=True, text=True, check=True)
+    return done.stdout.split()

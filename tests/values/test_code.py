@@ -1,6 +1,7 @@
 """How functions travel: by reference where a worker can import them, else by value; and who is to blame."""
 
 import functools
+import importlib.util
 import os
 import pickle
 import subprocess
@@ -359,3 +360,55 @@ def test_values_keep_identity_inside_one_payload():
     function = closure(1)
     one, two = load_value(dump_value((function, function)))
     assert one is two and one(1) == 2
+
+
+CACHED = """
+import functools, sys
+from ramify.values.code import describe_function, dump_value
+
+@functools.lru_cache(maxsize=7)
+def fib(n):
+    return n if n < 2 else fib(n - 1) + fib(n - 2)
+
+@functools.cache
+def twice(n):
+    return 2 * fib(n)
+
+sys.stdout.buffer.write(dump_value([describe_function(f).pickled for f in (fib, twice, lambda n: fib(n))]))
+"""
+
+
+def test_cached_functions_of_a_script_travel(tmp_path):
+    path = tmp_path / "script.py"
+    path.write_text(CACHED)
+    done = subprocess.run([sys.executable, path], capture_output=True, check=True)
+    fib, twice, through = map(load_value, load_value(done.stdout))
+    assert (fib(30), twice(30), through(30)) == (832040, 1664080, 832040)
+    assert fib.cache_parameters() == {"maxsize": 7, "typed": False}
+    assert fib.cache_info().hits
+
+
+@functools.lru_cache
+def cached(x):
+    return x
+
+
+def test_a_cached_function_of_a_module_goes_by_reference():
+    assert describe_function(cached).pickled is None
+    assert load_value(dump_value([cached, lambda: cached]))[0] is cached
+
+
+def test_a_value_of_a_module_that_was_loaded_by_its_path(tmp_path, monkeypatch):
+    path = tmp_path / "my-flow.py"
+    path.write_text("class Thing:\n    x = 3\n")
+    spec = importlib.util.spec_from_file_location("by_path_x", path)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "by_path_x", module)
+    spec.loader.exec_module(module)
+    assert module in importable.modules_astray()
+    data = dump_value([module.Thing()])
+    load = "from ramify.values.code import load_value; print(load_value(sys.stdin.buffer.read())[0].x)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {load}"], input=data, capture_output=True, check=True
+    )
+    assert done.stdout.strip() == b"3"

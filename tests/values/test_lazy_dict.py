@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from ramify.errors import ChecksumError, RamifyDeserializationError
-from ramify.values import LazyDict, deserialize, serialize
+from ramify.values import LazyDict, deserialize, serialize, sidecar
 
 VALUE = {"m1": {"train": 0.1, "test": 0.2}, "m2": {"train": 0.3}}
 
@@ -189,3 +189,44 @@ def test_concat_says_what_is_wrong(lazy, tmp_path):
     serialize({"a": 1, "b": {"c": 2}}, tmp_path / "w")
     with pytest.raises(ValueError, match="different depths"):
         deserialize(tmp_path / "w").concat()
+
+
+def test_concat_refuses_names_for_levels_that_are_not_there(lazy):
+    with pytest.raises(ValueError, match="depth 2, and names has 3 levels"):
+        lazy.concat(["model", "split", "more"])
+
+
+def test_equality_of_arrays_of_two_shapes(tmp_path):
+    numpy = pytest.importorskip("numpy")
+    serialize({"a": numpy.zeros(2)}, tmp_path / "v")
+    lazy = LazyDict(tmp_path / "v")
+    assert lazy == {"a": numpy.zeros(2)}
+    for other in (numpy.zeros(3), [0.0, 0.0], None, 0.0):
+        assert lazy != {"a": other}
+
+
+def test_a_look_down_a_path_reads_no_value(lazy, tmp_path):
+    (tmp_path / "v" / "m1" / "train.json").write_text("damaged")
+    assert (
+        "m1/train" in lazy and "m1/none" not in lazy and "m1/train/x/y" not in LazyDict(tmp_path / "v" / "m2")
+    )
+
+
+def test_a_loop_over_a_group_parses_its_record_once(tmp_path, monkeypatch):
+    serialize({"g": {n: n for n in range(50)}}, tmp_path / "v")
+    lazy = LazyDict(tmp_path / "v")
+    asked = []
+    read = sidecar.read
+    monkeypatch.setattr(sidecar, "read", lambda stem: asked.append(os.path.basename(stem)) or read(stem))
+    assert [lazy["g"][n] for n in range(50)] == [lazy[f"g/{n}"] for n in range(50)] == list(range(50))
+    assert asked.count("g") <= 2
+    serialize({"g": {"new": 1}}, tmp_path / "v")
+    assert lazy["g"].to_dict() == {"new": 1}
+
+
+def test_the_checksum_of_a_narrowed_one_is_that_of_what_it_shows(tmp_path):
+    serialize({"a": 1, "b": 2}, tmp_path / "v")
+    digest = serialize({"a": 1}, tmp_path / "w")
+    assert LazyDict(tmp_path / "v", digest, members=["a"]).to_dict() == {"a": 1}
+    with pytest.raises(ChecksumError):
+        list(LazyDict(tmp_path / "v", digest, members=["b"]))

@@ -135,10 +135,14 @@ FRAMES = {
     "no rows": (pd.DataFrame({"a": pd.Series([], dtype="int32")}), "dataframe-parquet"),
     "no columns": (pd.DataFrame(index=[1, 2, 3]), None),
     "sparse": (pd.DataFrame({"a": pd.arrays.SparseArray([0, 1])}), None),
+    "month index": (pd.DataFrame({"a": [1, 2]}, index=pd.period_range("2026", periods=2, freq="M")), None),
+    "span index": (pd.DataFrame({"a": [1]}, index=pd.timedelta_range("1s", periods=1, freq="2s")), None),
+    "index called 0": (pd.DataFrame({"a": [1]}, index=pd.Index([3], name=0)), None),
     "int8": (pd.DataFrame({"a": np.array([1], dtype="i1")}), "dataframe-parquet"),
 }
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", FRAMES)
 def test_frames(name, tmp_path):
     frame, expected = FRAMES[name]

@@ -418,3 +418,58 @@ def test_a_narrowed_lazy_dict_keeps_its_members(tmp_path):
     serialize({"g": {"b": 3}}, tmp_path / "d")
     with pytest.raises(ChecksumError, match="another value"):
         deserialize(tmp_path / "v")
+
+
+def change_json(path, **fields):
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+
+
+def test_a_reference_that_was_changed_leads_nowhere(tmp_path):
+    serialize({"a": 1}, tmp_path / "d")
+    secret = serialize({"key": "x"}, tmp_path / "secret" / "d")
+    serialize(LazyDict(tmp_path / "d"), tmp_path / "out" / "v")
+    link = tmp_path / "out" / "v.link"
+    change_json(link, target="../secret/d")
+    with pytest.raises(ChecksumError, match="another value"):
+        deserialize(tmp_path / "out" / "v")
+    change_json(link, target="../secret/d", digest=secret.digest)
+    with pytest.raises(ChecksumError, match="has changed"):
+        deserialize(tmp_path / "out" / "v")
+    (tmp_path / "secret" / "d.ramify").unlink()
+    change_json(
+        link,
+        target="../secret/d",
+        digest=json.loads((tmp_path / "d.ramify").read_text())["checksum"]["digest"],
+    )
+    with pytest.raises(ChecksumError, match="another value"):
+        deserialize(tmp_path / "out" / "v")
+
+
+@pytest.mark.parametrize(
+    "members", [5, {"../secret": None}, {"a": 1}, {"a": {"..": None}}, {"": None}, ["a"]]
+)
+def test_members_of_a_reference_that_cannot_be(members, tmp_path):
+    serialize({"a": {"b": 1}}, tmp_path / "d")
+    serialize(LazyDict(tmp_path / "d", members=["a"]), tmp_path / "v")
+    change_json(tmp_path / "v.link", members=members)
+    with pytest.raises(RamifyDeserializationError, match="no reference"):
+        deserialize(tmp_path / "v")
+
+
+@pytest.mark.parametrize("order", [5, None, [1], [["a"]], ["../secret"], ["a/b"], [".parts"], [""], {"a": 1}])
+def test_names_of_a_folder_that_cannot_be(order, tmp_path):
+    serialize({"a": {"b": 1}}, tmp_path / "d")
+    change_json(tmp_path / "d.ramify", order=order)
+    for read in (lambda: deserialize(tmp_path / "d"), lambda: list(LazyDict(tmp_path / "d"))):
+        with pytest.raises(RamifyDeserializationError, match="no children"):
+            read()
+
+
+@pytest.mark.parametrize("name", ["d.ramify", "v.link"])
+def test_bytes_that_are_no_text_are_told(name, tmp_path):
+    serialize({"a": 1}, tmp_path / "d")
+    serialize(LazyDict(tmp_path / "d"), tmp_path / "v")
+    path = tmp_path / name
+    path.write_bytes(path.read_bytes().replace(b'":"', b'":"\xff', 1))
+    with pytest.raises(RamifyDeserializationError):
+        deserialize(tmp_path / path.stem)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any, Final
 
 from ramify.errors import InfrastructureError
 from ramify.ports import Order, Outcome, Tell
@@ -97,21 +97,32 @@ class AsyncExecutor:
         if self._thread is None:
             self._loop.close()
             return
-        ending = asyncio.run_coroutine_threadsafe(self._wind_up(force), self._loop)
-        try:
-            ending.result(LET_GO if force or self._deaf else None)
-        except TimeoutError:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            return
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._wait_for(self._end_tasks(force), LET_GO if force or self._deaf else None)
+        if self._wait_for(self._clean_up(), LET_GO):
+            self._thread.join()
+            self._loop.close()
 
-    async def _wind_up(self, force: bool) -> None:
+    def _wait_for(self, step: Coroutine[Any, Any, None], most: float | None) -> bool:
+        """Whether the step was done in time; if not, it goes on by itself."""
+        try:
+            asyncio.run_coroutine_threadsafe(step, self._loop).result(most)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _end_tasks(self, force: bool) -> None:
         tasks = list(self._tasks.values())
         if force:
             for task in tasks:
                 task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _clean_up(self) -> None:
+        """Ends what jobs left on the loop, as `asyncio.run` does, and then the loop."""
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
         await self._loop.shutdown_asyncgens()
         await self._loop.shutdown_default_executor()
+        self._loop.call_soon(self._loop.stop)
