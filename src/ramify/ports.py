@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import msgspec
 
 
-class Order(msgspec.Struct, frozen=True, array_like=True):
+class Order(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One attempt of one job, as an executor gets it.
 
     `job_id` names the job in the plan. `slot` is empty until an executor that has slots fills it. `options`
@@ -28,7 +28,7 @@ class Order(msgspec.Struct, frozen=True, array_like=True):
     kind: int = 0
 
 
-class Outcome(msgspec.Struct, omit_defaults=True):
+class Outcome(msgspec.Struct, omit_defaults=True, gc=False):
     """How an attempt ended, as a worker tells it. Times are seconds, memory is bytes.
 
     `kind` is one of

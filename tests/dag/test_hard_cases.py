@@ -231,7 +231,7 @@ def test_what_cannot_travel_is_named_with_what_pickle_said(tmp_path: Path, value
 @pytest.mark.parametrize("core", [1, Job(same, {"x": 1})])
 def test_what_is_nested_too_deeply_is_told_so(tmp_path: Path, core: Any) -> None:
     value = core
-    for _ in range(5000):
+    for _ in range(30_000):
         value = [value]
     with pytest.raises(UnpicklableError, match="nested too deeply"):
         DAG({"a": Job(same, {"x": value})}).materialize(tmp_path / "plan")

@@ -58,8 +58,8 @@ def test_short_calls_do_not_keep_long_ones_from_running_together() -> None:
             barrier.wait()
 
     refs = [run.add(f"quick{n}", work, (False,)) for n in range(50)]
-    run.add("slow0", work, (True,), after=[r.node for r in refs])
-    run.add("slow1", work, (True,), after=[r.node for r in refs])
+    run.add("slow0", work, (True,), after=refs)
+    run.add("slow1", work, (True,), after=refs)
     run.start()
     assert run.driver.counts() == {"succeeded": 52}
 

@@ -64,7 +64,9 @@ def test_a_journal_that_cannot_be_written_ends_the_run(
     assert result["g"].to_dict() == {n: n for n in range(20)}
 
 
-def test_a_journal_takes_a_record_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_journal_takes_a_record_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = str(tmp_path / "journal.jsonl")
     journal = FileJournal(path)
     journal.append(["first"])

@@ -23,6 +23,9 @@ KIND: Final = 3
 REUSABLE: Final = 4
 """The flag of a node that the rebuilder is asked about."""
 
+_FEW: Final = 4
+"""Children that are kept as a tuple; more are a list, which can grow in place."""
+
 NewNode = tuple[str, tuple[int, ...], int, str]
 """Key, parents, flags, and a text that is equal exactly when the declared work is."""
 
@@ -90,10 +93,12 @@ class Graph:
             row = children[parent]
             if not row:
                 children[parent] = (node,)
-            elif type(row) is tuple:
-                children[parent] = [row[0], node]
+            elif isinstance(row, list):
+                row.append(node)
+            elif len(row) < _FEW:  # a tuple of integers is nothing that the garbage collector looks at
+                children[parent] = (*row, node)
             else:
-                row.append(node)  # type: ignore[union-attr]  # a row of two and more is a list
+                children[parent] = [*row, node]
 
     def _again(self, key: str, parents: tuple[int, ...], flags: int, declared: str) -> int:
         node = self.number[key]

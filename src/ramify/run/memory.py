@@ -20,13 +20,13 @@ from ramify.run.queue import ReadyQueue
 from ramify.run.record import Recorder
 
 
-class Ref:
-    """Stands for the value of a node in the arguments of another."""
+class Ref(int):
+    """Stands for the value of a node in the arguments of another: the node's number.
 
-    __slots__ = ("node",)
+    An `int` without attributes is nothing that the garbage collector has to look at, however many there are.
+    """
 
-    def __init__(self, node: int) -> None:
-        self.node = node
+    __slots__ = ()
 
 
 class MemoryRun:
@@ -53,7 +53,10 @@ class MemoryRun:
     ) -> None:
         self.engine = Engine()
         self.values: list[Any] = []
-        self._calls: list[Any] = []
+        self._functions: list[Callable[..., Any]] = []
+        self._arguments: list[tuple[Any, ...]] = []
+        self._keywords: dict[int, Mapping[str, Any]] = {}
+        self._plain = bytearray()
         self._errors: dict[int, BaseException] = {}
         self._inline = workers == 0
         policy = Policy(fail_fast=fail_fast, workers=max(workers, 1), retries=retries)
@@ -79,14 +82,18 @@ class MemoryRun:
 
         `after` are nodes that must be good first although their values are not used.
         """
-        parents = [a.node for a in args if type(a) is Ref]
+        parents = [int(a) for a in args if type(a) is Ref]
         if kwargs:
-            parents += [a.node for a in kwargs.values() if type(a) is Ref]
+            parents += [int(a) for a in kwargs.values() if type(a) is Ref]
         plain = not parents
         if after or len(parents) > 1:
-            parents = list(dict.fromkeys((*parents, *after)))
+            parents = list(dict.fromkeys((*parents, *map(int, after))))
         node = self.engine.add(key, tuple(parents))
-        self._calls.append((func, args, kwargs, plain))
+        self._functions.append(func)
+        self._arguments.append(args)
+        if kwargs:
+            self._keywords[node] = kwargs
+        self._plain.append(plain)
         self.values.append(None)
         return Ref(node)
 
@@ -118,7 +125,7 @@ class MemoryRun:
 
     def order(self, node: int, attempt: int) -> Order:
         """One attempt; calls of one function are of one kind."""
-        return Order(node, attempt, "", None, None, id(self._calls[node][0]))
+        return Order(node, attempt, "", None, None, id(self._functions[node]))
 
     def accept(self, node: int, attempt: int, outcome: Outcome) -> str | None:
         """Keeps the value."""
@@ -139,13 +146,15 @@ class MemoryRun:
 
     def _perform(self, order: Order) -> Outcome:
         node = order.node
-        func, args, kwargs, plain = self._calls[node]
+        func: Callable[..., Any] = self._functions[node]
+        args: Sequence[Any] = self._arguments[node]
+        kwargs = self._keywords.get(node) if self._keywords else None
         try:
-            if not plain:
+            if not self._plain[node]:
                 values = self.values
-                args = [values[a.node] if type(a) is Ref else a for a in args]
+                args = [values[a] if type(a) is Ref else a for a in args]
                 if kwargs:
-                    kwargs = {k: values[a.node] if type(a) is Ref else a for k, a in kwargs.items()}
+                    kwargs = {k: values[a] if type(a) is Ref else a for k, a in kwargs.items()}
             if self._inline:
                 self.driver.interrupts.expose()
             return _Returned("ok", value=func(*args, **kwargs) if kwargs else func(*args))
@@ -155,10 +164,11 @@ class MemoryRun:
             self._errors[node] = error
             return Outcome("error", error=Failure(type(error).__name__, _text_of(error)))
         finally:
-            self.driver.interrupts.hide()
+            if self._inline:
+                self.driver.interrupts.hide()
 
 
-class _Returned(Outcome):
+class _Returned(Outcome, gc=False):
     """A good outcome in memory: the value itself."""
 
     value: Any = None
