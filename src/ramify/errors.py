@@ -131,6 +131,12 @@ class OutputsExistError(RamifyError, ValueError):
 # ---- storage
 
 
+class UndigestableError(RamifyError, TypeError):
+    """A value without a stable digest; `path` says where inside it the culprit sits."""
+
+    path: str = ""
+
+
 class RamifySerializationError(RamifyError, TypeError):
     """A value that no encoder could write; `path` inside the value, where known."""
 

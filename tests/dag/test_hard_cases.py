@@ -149,6 +149,24 @@ def test_paths_with_spaces_and_other_letters_relative_and_moved(
     }
 
 
+def test_a_url_never_becomes_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    dag, url = DAG({"a": Job(same, {"x": 1})}), "s3://bucket/exp"
+    for attempt in (
+        lambda: dag.evaluate(url, execution_mode="thread"),
+        lambda: here(dag, tmp_path / "x", output_path=url),
+        lambda: here(dag, tmp_path / "x", dag_path=url),
+        lambda: dag.materialize(url),
+        lambda: get_job_states(url),
+        lambda: serialize(1, url),
+        lambda: deserialize(url),
+        lambda: LazyDict(url),
+    ):
+        with pytest.raises(ArgumentError, match="is a URL"):
+            attempt()
+    assert os.listdir(tmp_path) == []
+
+
 # ---- arguments
 
 

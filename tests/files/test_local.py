@@ -116,3 +116,11 @@ def test_make_folder_and_rename(tmp_path):
         local.make_folder(str(tmp_path / "f" / "g"))
     with pytest.raises(StorageError):
         local.rename(str(tmp_path / "none"), str(tmp_path / "x"))
+
+
+def test_a_url_is_no_path():
+    for url in ("s3://bucket/exp", "file:///tmp/x", "s3:/bucket"):
+        with pytest.raises(ValueError, match="is a URL"):
+            local.local_path(url)
+    for path in ("C:/x", "a:b/c", "/s3://x", "a b/c://d", ""):
+        assert local.local_path(path) == path

@@ -216,6 +216,9 @@ async def async_deaf(flag: str) -> None:
 def read_own_state(run: str) -> list[str]:
     import subprocess
 
-    code = "import sys; from ramify.run.view import RunView as V; v = V(sys.argv[1]); print(v.status, v.job('a').state)"
+    code = (
+        "import sys; from ramify.run.view import RunView; view = RunView(sys.argv[1]);"
+        "print(view.status, view.job('a').state)"
+    )
     done = subprocess.run([sys.executable, "-c", code, run], capture_output=True, text=True, check=True)
     return done.stdout.split()

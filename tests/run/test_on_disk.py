@@ -384,3 +384,24 @@ def test_a_start_is_written_before_it_is_made_however_short_its_kind(tmp_path: P
     dag["z"] = Job(jobs.status_of, {"folder": folder, "job_id": "z"})
     result = dag.evaluate(tmp_path / "exp", execution_mode="thread", name="r")
     assert result["z"] == ["RUNNING", 100]
+
+
+def test_what_a_killed_run_left_whole_is_adopted_hidden_jobs_too(tmp_path: Path) -> None:
+    """The workers had left their parts and records when the driver was killed."""
+    from ramify.plan.folder import read_plan
+    from ramify.stores.folder import FolderStore
+
+    order = tmp_path / "order"
+    inner = Job(jobs.append, {"n": "inner", "path": str(order)})
+    dag = dag_of(a=Job(jobs.append, {"n": "a", "path": str(order), "after": inner}))
+    plan = read_plan(dag.materialize(tmp_path / "exp" / "plan"))
+    store = FolderStore(plan.outputs)
+    for number, job_id in enumerate(plan.job_ids()):
+        store.put(f"killed.{number}.1", f"value of {job_id}", plan.stored(job_id), leave_record=True)
+    result = execute(plan.path, execution_mode="thread", skip_completed=True)
+    assert result["a"] == "value of a"
+    assert not order.exists()
+    assert {j.job_id: j.state for j in view(tmp_path / "exp").jobs()} == {
+        "a": "reused",
+        "a/arg/after": "reused",
+    }

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from ramify.cli.output import hush
 from ramify.errors import (
     ArgumentError,
     DraftError,
@@ -101,6 +102,14 @@ class Commands(click.Group):
             ctx.fail(f"no command {args[0]!r}: did you mean `ramify run {args[0]}`?")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """As usual; whoever reads may go before the end (`ramify ls | head`), and that is no failure."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            hush()
+            return OK
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table, as it stands."""
         with formatter.section("Commands"):
@@ -148,7 +157,8 @@ def run_command(arguments: Sequence[str]) -> int:
         click.echo("interrupted", err=True)
         return INTERRUPTED
     except BrokenPipeError:
-        return _broken_pipe()
+        hush()
+        return OK
     except RamifyError as error:
         return tell(arguments, error)
     except OSError as error:
@@ -211,11 +221,3 @@ def _is_verbose(arguments: Sequence[str]) -> bool:
 
     short = any(word[:1] == "-" and word[:2] != "--" and "v" in word for word in arguments)
     return short or "--verbose" in arguments or os.environ.get("RAMIFY_VERBOSE", "") not in ("", "0", "false")
-
-
-def _broken_pipe() -> int:
-    """Whoever read the output has gone (`ramify ls | head`): nothing more is written, at the exit neither."""
-    import os
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return OK

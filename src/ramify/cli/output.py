@@ -43,3 +43,13 @@ def put_lines(lines: Iterable[str], err: bool = False) -> None:
 def paint(err: bool = False) -> Paint:
     """Colour for standard output, or for standard error."""
     return Paint(wants_colour(sys.stderr if err else sys.stdout))
+
+
+def hush(err: bool = False) -> None:
+    """Nobody reads what is printed, or it cannot be kept: from now on, and at the exit, it goes nowhere."""
+    import os
+
+    stream = sys.stderr if err else sys.stdout
+    file = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(file, stream.fileno())
+    os.close(file)

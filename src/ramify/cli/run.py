@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from ramify.cli.find import handle_of
-from ramify.cli.output import json_option, paint, put_json, put_lines, verbose_option
+from ramify.cli.output import hush, json_option, paint, put_json, put_lines, verbose_option
 from ramify.errors import RamifyError
 from ramify.settings import MODES, Settings, project_home, read_settings
 from ramify.show.text import Paint, duration, visible
@@ -110,8 +110,14 @@ class Flow:
         """The first line: what is run, and where."""
         if not self.quiet:
             bold = paint().bold(self.name)
-            put_lines([f"{bold}  {visible(self.target)} → {visible(_short(self.folder))}"])
-            sys.stdout.flush()
+            self._say([f"{bold}  {visible(self.target)} → {visible(_short(self.folder))}"])
+
+    def _say(self, lines: list[str], err: bool = False) -> None:
+        """Prints lines for people; where that cannot be done, the run and its exit code are what counts."""
+        try:
+            put_lines(lines, err=err)
+        except OSError:
+            hush(err)
 
     # ---- afterwards
 
@@ -126,12 +132,15 @@ class Flow:
         view = RunView(folder)
         if self.as_json:
             again = None if code == 0 else self.resume_command()
-            put_json({**status_document(view), "exit_code": code, "resume": again})
+            try:
+                put_json({**status_document(view), "exit_code": code, "resume": again})
+            except BrokenPipeError:
+                hush()
         handle = handle_of(view)
         if code:
-            put_lines(["", *failure_lines(view, paint(err=True), handle)], err=True)
+            self._say(["", *failure_lines(view, paint(err=True), handle)], err=True)
         if not self.quiet or code:
-            put_lines(self._summary(view, handle, code, paint(err=bool(code))), err=bool(code))
+            self._say(self._summary(view, handle, code, paint(err=bool(code))), err=bool(code))
         return code
 
     def _summary(self, view: Any, handle: str, code: int, pen: Paint) -> list[str]:

@@ -35,6 +35,8 @@ _LIBRARIES: Final = frozenset(
 _LONGEST_TEXT: Final = 4096
 """Bytes of an argument that is written into its definition; what is longer gets a file."""
 _MOST_ITEMS: Final = 200
+_DEEPEST: Final = 20
+"""Levels of containers that are written item by item; what is below is pickled."""
 
 Refer = Callable[[Any, str], Spec]
 """Gives the reference to a job, a grid or a DAG; the text says where in the arguments it stands."""
@@ -85,6 +87,7 @@ class _One:
         self.job_id = job_id
         self.name = name
         self.refer = refer
+        self.depth = 0
 
     def spec(self, value: Any, part: str) -> Spec:
         if _is_exact(value, [_MOST_ITEMS], set()) and _is_short(value):
@@ -94,14 +97,20 @@ class _One:
         if isinstance(value, _REFERENCES):
             return self.refer(value, part)
         holds = _holds_references(value)
-        if type(value) in _BUILDERS and (holds or _is_small(value)) and not _stands_twice(value):
-            try:
-                return self._tree(value, part)
-            except RecursionError:  # a pickle says where, or takes it
-                pass
+        if self._is_tree(value, holds):
+            self.depth += 1
+            tree = self._tree(value, part)
+            self.depth -= 1
+            return tree
         if holds:
             return self._holding(value, part)
         return self.shared._file(value, self.job_id, self.name, part)
+
+    def _is_tree(self, value: Any, holds: bool) -> bool:
+        """Whether it is written item by item. Each level looks at all that is below: there are not many."""
+        if type(value) not in _BUILDERS or self.depth >= _DEEPEST:
+            return False
+        return (holds or _is_small(value)) and not _stands_twice(value)
 
     def _tree(self, value: Any, part: str) -> Spec:
         kind = type(value).__name__

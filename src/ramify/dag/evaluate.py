@@ -14,6 +14,7 @@ from ramify.core.keys import Key, decode_path, encode_key
 from ramify.dag.compile import compile_draft
 from ramify.dag.draft import DAG, Node
 from ramify.errors import LockedError, ModeError, PlanError, RamifyWarning
+from ramify.files.local import local_path
 from ramify.files.lock import FolderLock, read_holder
 from ramify.plan.folder import NewPlan, read_plan, rewrite_outputs, write_plan
 from ramify.plan.opened import Plan
@@ -188,11 +189,11 @@ def _places(target: Any, dag_path: Any, output_path: Any) -> tuple[str, str | No
             "without a target both dag_path and output_path are needed"
         )
     if isinstance(target, PlanPaths):
-        return plan_root(target), os.fspath(output_path or target.outputs)
-    plan = plan_root(dag_path) if dag_path is not None else os.path.join(os.fspath(target), "plan")
+        return plan_root(target), local_path(output_path or target.outputs)
+    plan = plan_root(dag_path) if dag_path is not None else os.path.join(local_path(target), "plan")
     if output_path is not None:
-        return plan, os.fspath(output_path)
-    return plan, os.path.join(os.fspath(target), "outputs")
+        return plan, local_path(output_path)
+    return plan, os.path.join(local_path(target), "outputs")
 
 
 def _above(prefix: Key | None) -> str:

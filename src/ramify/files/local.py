@@ -9,16 +9,19 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from ramify.errors import StorageError
+from ramify.errors import ArgumentError, StorageError
 
 _PLAIN: Final[int] = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _PLAIN
 _EXCLUSIVE: Final = _CREATE | os.O_EXCL
 _READ: Final = os.O_RDONLY | _PLAIN
+
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # two letters at least: one is a drive
 
 _count = itertools.count()
 
@@ -33,6 +36,22 @@ _ADVICE: Final = {
     errno.ENAMETOOLONG: "the path is too long for this file system: use shorter keys or another folder",
     errno.EMFILE: "this process has too many open files: raise the limit with `ulimit -n`",
 }
+
+
+def local_path(location: str | os.PathLike[str]) -> str:
+    """The text of a path of this machine; a URL is refused, so that it never becomes a folder called `s3:`.
+
+    >>> local_path("exp/plan")
+    'exp/plan'
+    >>> local_path("s3://bucket/plan")
+    Traceback (most recent call last):
+        ...
+    ramify.errors.ArgumentError: 's3://bucket/plan' is a URL: give a path of this machine
+    """
+    path = os.fspath(location)
+    if isinstance(path, str) and _URL.match(path):
+        raise ArgumentError(f"{path!r} is a URL: give a path of this machine", names=[path])
+    return path
 
 
 def storage_error(error: OSError, path: str, doing: str) -> StorageError:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ramify.errors import PlanError
+from ramify.files.local import local_path
 
 PLAN_FILE: Final = "plan.json"
 DEFINITIONS: Final = "definitions.jsonl"
@@ -98,7 +99,7 @@ def _default(plan: Location, name: str) -> str:
 
 def relative_to_plan(plan: str, target: Location) -> str:
     """`target` as it is seen from the plan; absolute where they share nothing but the root."""
-    absolute = os.path.abspath(target)
+    absolute = os.path.abspath(local_path(target))
     plan = os.path.abspath(plan)
     try:
         shared = os.path.commonpath([plan, absolute])
@@ -153,7 +154,7 @@ def find_plan(location: Location | PlanPaths) -> str:
 
 def plan_root(location: Location | PlanPaths) -> str:
     """The plan folder that a path or a `PlanPaths` names."""
-    return os.fspath(location.root if isinstance(location, PlanPaths) else location)
+    return local_path(location.root if isinstance(location, PlanPaths) else location)
 
 
 def check_manifest(path: str, manifest: Any, expected: int) -> Mapping[str, Any]:

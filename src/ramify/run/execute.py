@@ -92,10 +92,12 @@ class Run:
         self.store.sweep()
 
     def _adopt_parts(self) -> None:
-        for token, record in self.store.parts():
-            job_id = record.get("job_id", "")
-            if self.plan.holds(job_id) and self.store.holds(self.plan.stored(job_id)) is None:
-                self.store.adopt(self.plan.stored(job_id), token, record)
+        parts = self.store.parts()
+        places = {self.plan.stored(job_id) for job_id in self.plan.job_ids()} if parts else set()
+        for token, record in parts:
+            place = record.get("job_id")
+            if place in places and self.store.holds(place) is None:
+                self.store.adopt(place, token, record)
 
     def _make_driver(self) -> Driver:
         options, engine = self.options, self.engine

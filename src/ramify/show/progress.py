@@ -33,9 +33,9 @@ def make_progress(
     """
     if callback is not None:
         return [CallbackProgress(callback)]
-    if not progress:
-        return []
     out = sys.stderr if stream is None else stream
+    if not progress or out is None:
+        return []
     if is_terminal(out) and not os.environ.get("CI"):
         from ramify.show.live import LiveProgress
 

@@ -18,6 +18,7 @@ from ramify.errors import (
     RamifyKeyEncodingError,
     UnknownKeyError,
 )
+from ramify.files.local import local_path
 from ramify.values import sidecar
 from ramify.values.codec import SIDECAR, ChecksumInfo, Encoders
 from ramify.values.codecs.link import Link
@@ -67,7 +68,7 @@ def deserialize(source: str | os.PathLike[str], encoders: Encoders = None) -> An
     >>> deserialize(folder + "/x")
     (1, {2: 'b'})
     """
-    stem = os.path.abspath(os.fspath(source))
+    stem = os.path.abspath(local_path(source))
     record = sidecar.read(stem)
     if record is None and os.path.isfile(stem):
         bare, suffix = os.path.splitext(stem)
@@ -118,7 +119,7 @@ class LazyDict(Mapping[Key, Any]):
         >>> LazyDict("/nowhere", members={"m1": {}}).to_dict()
         {'m1': {}}
         """
-        self.__serialized_path__ = os.path.abspath(os.fspath(serialized_path))
+        self.__serialized_path__ = os.path.abspath(local_path(serialized_path))
         self._checksum = checksum.digest if isinstance(checksum, ChecksumInfo) else checksum
         self._encoders = _encoders
         self._members = None if members is None else _tree(members)

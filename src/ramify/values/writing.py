@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from ramify.errors import RamifySerializationError
-from ramify.files.local import make_folder, remove_tree, temporary_name
+from ramify.files.local import local_path, make_folder, remove_tree, temporary_name
 from ramify.values.codec import SIDECAR, ChecksumInfo, Encoders
 from ramify.values.payload import write_payload
 from ramify.values.place import place
@@ -28,7 +28,7 @@ def serialize(value: Any, target: str | os.PathLike[str], encoders: Encoders = N
     >>> serialize([1, 2], tempfile.mkdtemp() + "/x").algorithm
     'sha256'
     """
-    stem = os.path.abspath(os.fspath(target))
+    stem = os.path.abspath(local_path(target))
     if not os.path.basename(stem) or stem.endswith(SIDECAR):
         raise RamifySerializationError(
             f"{os.fspath(target)!r} cannot be a target: give a name without the suffix {SIDECAR!r}", path=""
