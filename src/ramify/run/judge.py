@@ -15,6 +15,7 @@ from ramify.core.engine import EVERYTHING
 from ramify.core.graph import GATHER, KIND, REUSABLE
 from ramify.core.table import GOOD, IDLE, READY
 from ramify.rebuild.trace import LOAD, MAYBE, REUSE, RUN, SKIP, Cause, own_change, upstream_change
+from ramify.run.questions import answer
 from ramify.run.work import PlanWork
 
 _UNKNOWN: Final = "?"
@@ -45,25 +46,12 @@ class Judge:
         engine = self.engine
         engine.want(targets, EVERYTHING if targets is None else "asked for")
         while engine.busy:
-            self._answer()
+            answer(engine, self.work.early, self._late, lambda: 0.0)
             ready, engine.ready = engine.ready, []
             for node in ready:
                 if engine.state[node] == READY:
                     self._run(node)
         return [self._verdict(n) for n, flags in enumerate(engine.flags) if flags & KIND != GATHER]
-
-    def _answer(self) -> None:
-        engine, work = self.engine, self.work
-        while engine.asks or engine.fresh or engine.checks:
-            while engine.asks:
-                asks, engine.asks = engine.asks, []
-                for node in asks:
-                    engine.early(node, work.early(node), 0.0)
-            engine.settle(0.0)
-            if not engine.asks:
-                checks, engine.checks = engine.checks, []
-                for node in checks:
-                    engine.late(node, self._late(node), 0.0)
 
     def _late(self, node: int) -> str | None:
         """As the run would answer; where a parent's output is not known, whatever is certain all the same."""

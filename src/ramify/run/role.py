@@ -21,6 +21,7 @@ from ramify.ports import Executor, Order, Outcome
 from ramify.run.contract import Policy, Work
 from ramify.run.ends import as_failure, facts_of, not_stored
 from ramify.run.interrupts import Wake
+from ramify.run.questions import answer
 from ramify.run.queue import ReadyQueue
 from ramify.run.record import Recorder
 from ramify.run.timers import Timers
@@ -117,7 +118,7 @@ class Role:
         self._fold()
         engine = self.engine
         if engine.asks or engine.checks or engine.fresh:
-            self._answer()
+            answer(engine, self.work.early, self.work.late, time.time)
         if engine.ready:
             self._collect()
         surely_short = self._hand_out()
@@ -141,19 +142,6 @@ class Role:
             node, attempt, what, _ = self.inbox.popleft()
             if what == "ended" and self._over:
                 self.work.drop(node, attempt)
-
-    def _answer(self) -> None:
-        engine, work = self.engine, self.work
-        while engine.asks or engine.fresh or engine.checks:
-            while engine.asks:
-                asks, engine.asks = engine.asks, []
-                for node in asks:
-                    engine.early(node, work.early(node), time.time())
-            engine.settle(time.time())
-            if not engine.asks:
-                checks, engine.checks = engine.checks, []
-                for node in checks:
-                    engine.late(node, work.late(node), time.time())
 
     def _collect(self) -> None:
         push, state, delayed = self.queue.push, self.engine.state, self._delayed

@@ -75,21 +75,32 @@ class RunView:
         self._driven = holder is not None and holder.get("run") == self.name
 
     def _fold(self, path: str) -> None:
-        for record in read_journal(path):
-            what = record[0]
-            if what == "rows":
-                rows: Rows = (record[1], record[2], record[3], record[4])
-                replay(self.engine, [rows])
-                self._keep_times(rows)
-            elif what == "graph":
-                load_graph(self.engine, record)
-            elif what == "run":
-                self.facts.update(record[1])
-                self.end = None
-            elif what == "end":
-                self.end = record[1]
-            elif what != "at":
-                raise JournalError(f"{path} has a record {what!r} that this version does not know", path=path)
+        for line, record in enumerate(read_journal(path), 2):
+            try:
+                self._fold_one(*record)
+            except JournalError:
+                raise
+            except Exception as error:  # whole lines of JSON that make no sense can break a fold in any way
+                raise JournalError(
+                    f"line {line} of {path} does not follow from those before it: {error!r}",
+                    path=path,
+                    line=line,
+                ) from error
+
+    def _fold_one(self, what: str, *fields: Any) -> None:
+        if what == "rows":
+            rows: Rows = (fields[0], fields[1], fields[2], fields[3])
+            replay(self.engine, [rows])
+            self._keep_times(rows)
+        elif what == "graph":
+            load_graph(self.engine, [what, *fields])
+        elif what == "run":
+            self.facts.update(fields[0])
+            self.end = None
+        elif what == "end":
+            self.end = fields[0]
+        elif what != "at":
+            raise JournalError(f"this version does not know the record {what!r}", path=self.folder)
 
     def _keep_times(self, rows: Rows) -> None:
         letters, nodes, times, _ = rows
