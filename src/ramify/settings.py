@@ -182,6 +182,7 @@ def project_home(start: str | None = None) -> str:
     """Where the project's own things are: the `.ramify` folder of the nearest project upwards.
 
     Outside of any project it is `$RAMIFY_HOME`, else `ramify` in the user's data folder. Nothing is made.
+    Raises `StorageError` for a user without a home folder.
 
     >>> import tempfile
     >>> folder = os.path.realpath(tempfile.mkdtemp()); open(folder + "/ramify.toml", "w").close()
@@ -197,6 +198,12 @@ def project_home(start: str | None = None) -> str:
     data = os.environ.get("XDG_DATA_HOME", "")
     if not os.path.isabs(data):
         data = os.path.expanduser("~/.local/share")
+    if not os.path.isabs(data):
+        raise StorageError(
+            "this user has no home folder: say with RAMIFY_HOME where Ramify may keep its list of runs",
+            path=data,
+            errno=None,
+        )
     return os.path.join(data, "ramify")
 
 

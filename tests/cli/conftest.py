@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
+from cli_calls import Call, Said
 
-from ramify.catalogue import open_catalogue
 from ramify.cli.app import run_command
-from ramify.run.view import RunView
-
-
-class Said(NamedTuple):
-    """What a command came to."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        """Its one JSON document."""
-        return json.loads(self.out)
-
-
-Call = Callable[..., Said]
 
 
 @pytest.fixture
@@ -49,12 +28,3 @@ def call(project: Path, capfd: pytest.CaptureFixture[str]) -> Call:
         return Said(code, *capfd.readouterr())
 
     return calls
-
-
-def register(folder: str) -> None:
-    """Puts a written run into the project's list, as its driver would have."""
-    view = RunView(folder)
-    catalogue = open_catalogue(os.path.join(os.getcwd(), ".ramify"))
-    catalogue.began(view.name, folder, view.facts)
-    if view.end is not None:
-        catalogue.ended(view.name, view.end)

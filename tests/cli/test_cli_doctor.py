@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Call  # type: ignore[attr-defined]  # the one beside this file
+from cli_calls import Call
 
 from ramify import DAG, Job
 

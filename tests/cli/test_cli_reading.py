@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import Call, register  # type: ignore[attr-defined]  # the one beside this file
+from cli_calls import Call, register
 from written_runs import FAILURE, T0, write_run
 
 from ramify.files.lock import FolderLock
@@ -269,3 +269,36 @@ def test_show_says_why_there_is_no_output(call: Call, outputs: Path) -> None:
 def test_json_is_one_document_even_for_errors(call: Call, outputs: Path) -> None:
     for words in (["show", "latest", "zz"], ["status", "nope"], ["logs", "--nope"]):
         json.loads(call(*words, "--json").out)
+
+
+# ---- runs in a bad state
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        '["rows","s",[0],[1.0],[null]]',
+        "[]",
+        '["run",5]',
+        '["graph",["a"],[[7]],"00"]',
+        '["rows","s"]',
+        '["new kind"]',
+    ],
+)
+def test_a_journal_that_makes_no_sense_is_an_error_that_says_where(
+    call: Call, project: Path, lines: str
+) -> None:
+    folder = project / "exp" / "run" / "r"
+    folder.mkdir(parents=True)
+    (folder / "journal.jsonl").write_text(f'["ramify-journal",1]\n{lines}\n')
+    said = call("status", "exp")
+    assert said.code == 4
+    assert f"line 2 of {folder}/journal.jsonl" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_what_a_lost_driver_had_running_is_not_called_running(call: Call, project: Path) -> None:
+    register(write_run(project / "exp", running=["g/2"], end=None))
+    assert "1 lost" in call("status").out
+    assert "was running when its driver ended" in call("logs", "latest", "g/2").err
+    assert "was running when its driver ended" in call("show", "latest", "g/2").err

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import Call  # type: ignore[attr-defined]  # the one beside this file
+from cli_calls import Call
 
 from ramify.cli.app import COMMANDS, app
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ramify.errors import ModeError
+from ramify.errors import ModeError, StorageError
 from ramify.settings import KEYS, Settings, find_project, project_home, read_settings
 
 
@@ -100,3 +100,12 @@ def test_home_outside_of_any_project(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert project_home(str(tmp_path)) == os.path.join(tmp_path, "data", "ramify")
     monkeypatch.setenv("XDG_DATA_HOME", "relative")
     assert project_home(str(tmp_path)) == os.path.expanduser("~/.local/share/ramify")
+
+
+def test_a_user_without_a_home_is_told_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs under a number without a name: nothing called `~` is made."""
+    monkeypatch.delenv("RAMIFY_HOME", raising=False)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    with pytest.raises(StorageError, match="RAMIFY_HOME"):
+        project_home(str(tmp_path))

@@ -229,7 +229,7 @@ def test_live_lines_in_a_terminal(flow: Path) -> None:
 
 def test_failures_in_a_terminal(flow: Path) -> None:
     (flow / "broken").touch()
-    code, lines, _ = screen_of(["run", "flow.py", "-k"])
+    code, lines, _ = screen_of(["run", "flow.py", "-k", "--name", "calm-otter"])
     assert code == 1
     assert any(line.startswith("✗ areas/3/10 FAILED: ValueError") for line in lines)
     assert any("2 failed" in line for line in lines)

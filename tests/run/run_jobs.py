@@ -222,3 +222,7 @@ def read_own_state(run: str) -> list[str]:
     )
     done = subprocess.run([sys.executable, "-c", code, run], capture_output=True, text=True, check=True)
     return done.stdout.split()
+
+
+def raise_surrogate() -> None:
+    raise FileNotFoundError(2, "no such file", os.fsdecode(b"\xff"))

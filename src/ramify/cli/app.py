@@ -213,7 +213,10 @@ def _as_json(arguments: Sequence[str], error: Exception, message: str) -> None:
 
         code = USAGE if isinstance(error, click.ClickException) else code_of(error)
         told: dict[str, Any] = {"type": type(error).__name__, "message": message, "exit_code": code}
-        click.echo(json.dumps({"error": told}, indent=2))
+        try:
+            click.echo(json.dumps({"error": told}, indent=2))
+        except OSError:  # it was said on standard error; the exit code says it too
+            hush()
 
 
 def _is_verbose(arguments: Sequence[str]) -> bool:

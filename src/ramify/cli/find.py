@@ -95,6 +95,11 @@ def handle_of(view: RunView) -> str:
     return shortest(view.folder)
 
 
+def complete_target(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Files, as the shell itself completes them."""
+    return [CompletionItem(incomplete, type="file")]
+
+
 def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The names of runs, and folders."""
     try:

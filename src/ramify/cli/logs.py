@@ -90,7 +90,9 @@ def _check_found(
         if attempt is not None and attempt > job.attempts:
             raise JobIdError(f"{job.job_id} had {job.attempts} attempts, not {attempt}", job_id=job.job_id)
         told = "printed nothing" if job.attempts else "has not run"
-        click.echo(f"{visible(job.job_id)} {told} (it is {job.state})", err=True)
+        lost = job.state == "running" and view.status != "RUNNING"
+        state = "was running when its driver ended" if lost else f"is {job.state}"
+        click.echo(f"{visible(job.job_id)} {told} (it {state})", err=True)
         return
     click.echo(f"no job {'of these ' if jobs else ''}printed anything in {visible(view.name)}", err=True)
 

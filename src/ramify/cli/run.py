@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from ramify.cli.find import handle_of
+from ramify.cli.find import complete_target, handle_of
 from ramify.cli.output import hush, json_option, paint, put_json, put_lines, verbose_option
 from ramify.errors import RamifyError
 from ramify.settings import MODES, Settings, project_home, read_settings
@@ -27,7 +27,7 @@ _FLAGS: Final = {
 
 
 @click.command()
-@click.argument("target")
+@click.argument("target", shell_complete=complete_target)
 @click.option(
     "-o", "--output", type=click.Path(file_okay=False), help="Folder of the run [.ramify/@runs/NAME]."
 )

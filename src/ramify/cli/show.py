@@ -89,7 +89,7 @@ def _missing(view: RunView, job: JobView) -> str:
     told = {
         "failed": f"it failed: {next_command('logs', handle_of(view), job.job_id)}",
         "blocked": f"{job.blocked_by} failed, and it needs that",
-        "running": "it is running",
+        "running": "it is running" if view.status == "RUNNING" else "it was running when its driver ended",
         "cancelled": f"it was cancelled ({job.note})",
         "succeeded": "it was made, and has been removed since",
     }

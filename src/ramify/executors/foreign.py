@@ -257,7 +257,7 @@ class ForeignExecutor:
         """What tells the sidecar of an output in place from any later one."""
         try:
             stat = os.stat(f"{self._stem(order)}.ramify")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return 0, 0
         return stat.st_ino, stat.st_mtime_ns
 

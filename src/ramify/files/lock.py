@@ -45,7 +45,7 @@ class FolderLock:
         make_folder(self.folder)
         descriptor = self._open()
         try:
-            if not _flock(descriptor):
+            if not self._take(descriptor):
                 raise _locked(self.folder, _facts_of(descriptor))
             self.taken_over = _facts_of(descriptor)
             mine = {"host": _host(), "pid": os.getpid(), "since": time.time(), **self._facts, **(facts or {})}
@@ -68,7 +68,11 @@ class FolderLock:
             os.close(descriptor)
 
     def __enter__(self) -> Self:
-        self.acquire()
+        try:
+            self.acquire()
+        except BaseException:  # Ctrl-C may come when it is taken and nobody has it yet
+            self.release()
+            raise
         return self
 
     def __exit__(
@@ -80,6 +84,12 @@ class FolderLock:
         try:
             return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
+            raise storage_error(error, self.path, "lock") from error
+
+    def _take(self, descriptor: int) -> bool:
+        try:
+            return _flock(descriptor)
+        except OSError as error:  # a file system without locks
             raise storage_error(error, self.path, "lock") from error
 
     def _put(self, descriptor: int, text: bytes) -> None:
@@ -106,11 +116,18 @@ def read_holder(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
         raise storage_error(error, path, "read") from error
     try:
         facts = _facts_of(descriptor)
-        if facts is None or _surely_dead(facts) or _flock(descriptor, shared=True):
+        if facts is None or _surely_dead(facts):
             return None
-        return facts
+        return None if _is_free(descriptor) else facts
     finally:
         os.close(descriptor)
+
+
+def _is_free(descriptor: int) -> bool:
+    try:
+        return _flock(descriptor, shared=True)
+    except OSError:  # it cannot be asked for from here: the text is all that is known
+        return False
 
 
 def _surely_dead(facts: dict[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ramify.core.columns import Columns
 from ramify.core.table import BLOCKED, CANCELLED, FAILED, GOOD, REST
-from ramify.errors import JobCancelled, JobTimeout, WorkerDied
+from ramify.errors import InfrastructureError, JobCancelled, JobTimeout, WorkerDied
 from ramify.run.driver import Driver
 from ramify.run.failure import DAGExecutionError
 from ramify.run.view import LOGS
@@ -61,6 +61,8 @@ def _cause(driver: Driver, node: int, log: str) -> BaseException:
     facts = {"job_id": driver.engine.keys[node], "attempt": driver.engine.attempts[node]}
     if failure.during == "timeout":
         return JobTimeout(failure.message, **facts)
+    if outcome.kind == "lost":
+        return InfrastructureError(failure.message, **facts)
     if failure.during == "died":
         ended = {"exit_code": outcome.exit_code, "signal": outcome.signal, "log": log}
         return WorkerDied(failure.message, **ended, **facts)

@@ -78,11 +78,9 @@ class RunView:
         for line, record in enumerate(read_journal(path), 2):
             try:
                 self._fold_one(*record)
-            except JournalError:
-                raise
             except Exception as error:  # whole lines of JSON that make no sense can break a fold in any way
                 raise JournalError(
-                    f"line {line} of {path} does not follow from those before it: {error!r}",
+                    f"line {line} of {path} cannot be folded: {error!r}",
                     path=path,
                     line=line,
                 ) from error
@@ -100,7 +98,7 @@ class RunView:
         elif what == "end":
             self.end = fields[0]
         elif what != "at":
-            raise JournalError(f"this version does not know the record {what!r}", path=self.folder)
+            raise ValueError(f"this version does not know the record {what!r}")
 
     def _keep_times(self, rows: Rows) -> None:
         letters, nodes, times, _ = rows

@@ -118,7 +118,8 @@ def status_lines(view: RunView, paint: Paint, failed: bool = False) -> list[str]
     """What `ramify status` prints; with `failed`, a line for every failed job instead of the groups."""
     groups = Groups(view.engine).all()
     lines = [*_head(view, summed(groups), paint), ""]
-    lines += _failed_table(view, paint, None) if failed else _group_table(groups, paint)
+    live = view.status == "RUNNING"
+    lines += _failed_table(view, paint, None) if failed else _group_table(groups, paint, live)
     if not failed:
         lines += _running(view, paint)
         told = _failed_table(view, paint, 5)
@@ -148,11 +149,11 @@ def _head(view: RunView, whole: Counts, paint: Paint) -> list[str]:
     ]
 
 
-def _group_table(groups: dict[str, Counts], paint: Paint) -> list[str]:
+def _group_table(groups: dict[str, Counts], paint: Paint, live: bool) -> list[str]:
     shown, rest = fold(groups, _LINES)
     rows = [[paint.dim(title) for title in ("group", "done", "", "")]]
     for name, one in shown:
-        rows.append([visible(name), f"{one.done}/{one.total}", _percent(one), _words(one, paint)])
+        rows.append([visible(name), f"{one.done}/{one.total}", _percent(one), _words(one, paint, live)])
     lines = table(rows, right=(1, 2))
     if rest:
         whole = summed(dict(rest))
@@ -166,8 +167,8 @@ def _percent(one: Counts) -> str:
     return f"{100 * one.done // max(1, one.total)}%"
 
 
-def _words(one: Counts, paint: Paint) -> str:
-    parts = [paint.cyan(f"{one.running} running")] if one.running else []
+def _words(one: Counts, paint: Paint, live: bool) -> str:
+    parts = [paint.cyan(f"{one.running} {'running' if live else 'lost'}")] if one.running else []
     parts += [paint.red(text) if "failed" in text else text for text in troubles(one)]
     if one.waiting:
         parts.append(paint.dim(f"{one.waiting} waiting"))

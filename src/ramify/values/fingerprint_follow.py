@@ -1,0 +1,401 @@
+"""Follows code from function to function, through the user's own modules.
+
+What is met first is named first, and waits in a queue: cycles and depth cost nothing. Every part has a name
+that a person can read; two things of one name are told apart by `#2`. A part refers to others by their names,
+so that exchanging two of them is a change.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import importlib
+import sys
+import types
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from ramify.errors import UndigestableError
+from ramify.values.canonical import ATOMS, Code, Walk
+from ramify.values.canonical_objects import begin, registry_of
+from ramify.values.fingerprint_class import visit_class
+from ramify.values.fingerprint_code import Import, scan
+from ramify.values.fingerprint_names import (
+    MISSING,
+    absolute_name,
+    digest_of,
+    function_name,
+    held_in,
+    home_of,
+    is_by_name,
+    is_one_of,
+    is_surroundings,
+    module_name,
+    object_name,
+    wrapped_by,
+)
+from ramify.values.fingerprint_origin import Origin, file_of, origin_of
+from ramify.values.fingerprint_unloaded import find_module
+
+_DYNAMIC: Final = (eval, exec, compile, __import__, globals, importlib.import_module)
+_OF_A_MODULE: Final = frozenset(("__file__", "__name__", "__doc__", "__spec__", "__package__", "__path__"))
+"""Where a module is and how it was started: a moved project, and a script that was imported, are the same."""
+
+_NUMBERS: Final = (bool, int, float, complex, type(None))
+_LONGEST_NUMBER: Final = 40
+_DEEPEST: Final = 20
+_C_CODE: Final = (
+    types.BuiltinFunctionType,
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.ClassMethodDescriptorType,
+)
+
+
+class Follower(Code):
+    """Collects the parts of a fingerprint. `drain()` ends it.
+
+    What must still be so for the parts to hold is kept beside them: `watched` names of namespaces,
+    `functions` and `cells` as they were, `mutable` values with their tokens; `steady` is False where that is
+    not all.
+    """
+
+    def __init__(self) -> None:
+        self.parts: dict[str, str] = {}
+        self.unsound: dict[str, None] = {}
+        self.unfollowed: dict[str, None] = {}
+        self.watched: list[tuple[Mapping[str, Any], str, Any]] = []
+        self.functions: list[tuple[types.FunctionType, Any, Any, Any]] = []
+        self.cells: list[tuple[types.CellType, Any]] = []
+        self.mutable: list[tuple[Any, bytes]] = []
+        self.steady = True
+        self.walk = Walk(self, begin)
+        self._queue: deque[Callable[[], None]] = deque()
+        self._labels: dict[tuple[int, int], str] = {}
+        self._count: dict[str, int] = {}
+        self._kept: list[Any] = []
+        self._met: list[Any] = []
+
+    def drain(self) -> None:
+        """Goes on until nothing waits."""
+        while self._queue:
+            self._queue.popleft()()
+
+    # ---- what values ask
+
+    def token_of_code(self, code: types.CodeType) -> bytes:
+        return scan(code).token
+
+    def met(self, value: Any) -> None:
+        self._met.append(value)
+
+    def name_of(self, value: Any) -> str:
+        return object_name(value)
+
+    def is_by_name(self, value: Any) -> bool:
+        return is_by_name(value)
+
+    # ---- values
+
+    def value(self, name: str, value: Any) -> None:
+        """A part that is a value: a number as it is, else its digest. What has none makes all unsound."""
+        token = self.token(value, name)
+        if token is None:
+            self.parts[name] = "?"
+        elif type(value) in _NUMBERS and len(token) <= _LONGEST_NUMBER:
+            self.parts[name] = f"={value!r}"
+        else:
+            self.parts[name] = digest_of(token)
+
+    def token(self, value: Any, name: str) -> bytes | None:
+        """The token of a value, and the code in it is followed. None: there is none, and that is noted."""
+        try:
+            token = self.walk.token(value, name)
+        except UndigestableError as error:
+            self.unsound[error.message] = None
+            self.steady = False
+            self._met.clear()
+            return None
+        if not _is_fixed(value):
+            self.mutable.append((value, token))
+        met, self._met = self._met, []
+        # The order in which a set was walked says nothing.
+        for held in sorted(met, key=_sorting) if len(met) > 1 else met:
+            self._follow_in_value(held)
+        return token
+
+    def _follow_in_value(self, value: Any) -> None:
+        """Of a function in a value, its closure and defaults are in the value's digest already."""
+        home = home_of(value) if isinstance(value, types.FunctionType) else getattr(value, "__module__", None)
+        if home is not None and origin_of(home).kind == "own":
+            self.steady = False
+        if isinstance(value, types.FunctionType) and origin_of(home_of(value)).kind == "own":
+            code, namespace = value.__code__, value.__globals__
+            key = (id(code), id(namespace))
+            if key not in self._labels:
+                label = self._label(key, code, function_name(value))
+                self._queue.append(lambda: self._code(label, code, namespace))
+        else:
+            self.follow(value, object_name(value))
+
+    # ---- what code reaches
+
+    def follow(self, value: Any, name: str, where: str = "") -> str:
+        """Follows what a name leads to, and returns what to call that; `name` is what it is found by."""
+        if isinstance(value, types.FunctionType):
+            return self._follow_function(value)
+        if isinstance(value, type):
+            return self._follow_class(value)
+        if isinstance(value, types.ModuleType):
+            return self._follow_module(value)
+        if isinstance(value, types.MethodType):
+            label = self.follow(value.__func__, name)
+            return f"{label} of {self.follow(value.__self__, f'{name}.__self__')}"
+        if isinstance(value, _C_CODE) and not _is_bound(value):
+            return self._follow_c(value)
+        wrapped = wrapped_by(value)
+        if wrapped is not None:
+            self.note(origin_of(type(value).__module__))
+            return self.follow(wrapped, name)
+        if is_surroundings(value):
+            self.unfollowed[f"{name}{_in(where)}"] = None
+            return name
+        label = f"constant {name}"
+        if label not in self.parts:
+            self.value(label, value)
+        return label
+
+    def note(self, origin: Origin) -> None:
+        """Of what others wrote, the version counts."""
+        if origin.kind == "package":
+            self.parts[f"package {origin.name}"] = origin.version
+
+    def _follow_function(self, function: types.FunctionType) -> str:
+        origin = origin_of(home_of(function))
+        self.note(origin)
+        if origin.kind != "own" and is_by_name(function):
+            return object_name(function)
+        key = (id(function), 0)
+        if key not in self._labels:
+            label = self._label(key, function, function_name(function))
+            self._queue.append(lambda: self._function(label, function, origin.kind == "own"))
+        return f"code of {self._labels[key]}"
+
+    def _function(self, label: str, function: types.FunctionType, own: bool) -> None:
+        """A function: its code and what it holds."""
+        of = f" of {label}" if len(self._labels) > 1 and next(iter(self._labels.values())) != label else ""
+        code = function.__code__
+        self.functions.append((function, code, function.__defaults__, function.__kwdefaults__))
+        if own:
+            self._code(label, code, function.__globals__)
+        else:  # the version answers for what it reaches, and no name for which function it is
+            self.parts[f"code of {label}"] = digest_of(scan(code).token)
+        registry = registry_of(function)
+        if registry is not None:
+            self.value(f"registry{of}", registry)
+            return
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+            held = held_in(cell)
+            self.cells.append((cell, held))
+            self.held(f"closure value {name}{of}", held)
+        defaults = function.__defaults__ or ()
+        names = code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount]
+        for name, held in (*zip(names, defaults, strict=True), *(function.__kwdefaults__ or {}).items()):
+            self.held(f"default of {name}{of}", held)
+        for name, held in sorted(function.__dict__.items()):
+            self.watched.append((function.__dict__, name, held))
+            if name == "__wrapped__":
+                self.follow(held, f"{label}.__wrapped__")
+            elif own:
+                self.held(f"attribute {name}{of}", held)
+
+    def held(self, name: str, held: Any) -> None:
+        """What a function holds: a reference to the code that it is, or a value."""
+        if held is MISSING:
+            self.parts[name] = "empty"
+        elif isinstance(held, types.FunctionType | type | types.ModuleType):
+            self.parts[name] = self.follow(held, name)
+        else:
+            self.value(name, held)
+
+    def _code(self, label: str, code: types.CodeType, namespace: dict[str, Any]) -> None:
+        found = scan(code)
+        self.parts[f"code of {label}"] = ""  # its place is before those that it reaches
+        refs = []
+        for chain in found.chains:
+            ref = self._resolve(namespace, chain, label)
+            if ref:
+                refs.append(f"{'.'.join(chain)}={ref}".encode())
+        for wanted in found.imports:
+            refs += [ref.encode() for ref in self._imported(wanted, namespace, label)]
+        self.parts[f"code of {label}"] = digest_of(found.token, *sorted(refs))
+
+    def _resolve(self, namespace: Mapping[str, Any], chain: tuple[str, ...], where: str) -> str:
+        """Follows `helpers.clean`, and returns what to call what is there; empty for what is Python's."""
+        name = chain[0]
+        if name in _OF_A_MODULE:
+            if name != "__name__":  # every class body reads it
+                self.unfollowed[f"{name}{_in(where)}"] = None
+            return ""
+        value = namespace.get(name, MISSING)
+        self.watched.append((namespace, name, value))
+        if value is MISSING:
+            value = vars(builtins).get(name, MISSING)
+            if value is MISSING:
+                self.unfollowed[f"{name}{_in(where)}, which is not there yet"] = None
+            elif is_one_of(value, _DYNAMIC):
+                self.unfollowed[f"{name}(){_in(where)}"] = None
+            return "nothing" if value is MISSING else ""
+        return self._down(value, chain[1:], f"{module_name(namespace.get('__name__'))}.{name}", where)
+
+    def _down(self, value: Any, steps: tuple[str, ...], name: str, where: str) -> str:
+        """Follows the attributes of modules; those of a class or an object count whole."""
+        for step in steps:
+            if not isinstance(value, types.ModuleType):
+                break
+            inner = vars(value).get(step, MISSING)
+            name = f"{module_name(value.__name__)}.{step}"
+            origin = origin_of(value.__name__, file_of(value))
+            if origin.kind == "own":
+                self.watched.append((vars(value), step, inner))
+                if inner is MISSING:
+                    return self._absent(f"{value.__name__}.{step}", where)
+            else:
+                self.note(origin)
+                if not isinstance(inner, types.ModuleType):
+                    if is_one_of(inner, _DYNAMIC):
+                        self.unfollowed[f"{name}(){_in(where)}"] = None
+                    return name
+            value = inner
+        if is_one_of(value, _DYNAMIC):
+            self.unfollowed[f"{object_name(value)}(){_in(where)}"] = None
+        return self.follow(value, name, where)
+
+    # ---- modules
+
+    def _follow_module(self, module: types.ModuleType) -> str:
+        """A module that is used as a value: all that is in it may be reached."""
+        origin = origin_of(module.__name__, file_of(module))
+        self.note(origin)
+        name = module_name(module.__name__)
+        key = (id(module), 0)
+        if origin.kind == "own" and key not in self._labels:
+            self._labels[key] = name
+            self.steady = False
+            self._queue.append(lambda: self._module(name, module))
+        return f"module {name}"
+
+    def _module(self, name: str, module: types.ModuleType) -> None:
+        refs = []
+        for held_name, held in sorted(vars(module).items()):
+            if not held_name.startswith("__") and not isinstance(held, types.ModuleType):
+                refs.append(f"{held_name}={self.follow(held, f'{name}.{held_name}', name)}".encode())
+        self.parts[f"module {name}"] = digest_of(*refs)
+
+    def _imported(self, wanted: Import, namespace: Mapping[str, Any], where: str) -> list[str]:
+        """An import inside a function: what is read of the module, as far as that is to be seen."""
+        module = absolute_name(wanted, namespace)
+        loaded = sys.modules.get(module)
+        if loaded is None:
+            ref = self._absent(module, where)
+            return [f"import {module}={ref}"]
+        refs = []
+        for chain in wanted.chains:
+            steps = chain if wanted.name is None else (wanted.name, *chain)
+            refs.append(f"{module}.{'.'.join(steps)}={self._down(loaded, steps, module, where)}")
+        return refs
+
+    def _absent(self, module: str, where: str) -> str:
+        """A module that is not loaded: its code is read and not run, and all of it counts."""
+        found = find_module(module)
+        name = module_name(module)
+        if found is None:
+            self.unfollowed[f"{name}{_in(where)}, which is not to be found"] = None
+            return "nothing"
+        self.note(found.origin)
+        label = f"module {name}"
+        if found.origin.kind == "own" and label not in self.parts:
+            self.steady = False
+            if found.code is None:
+                self._file(label, found.file)
+            else:
+                self._unloaded(label, module, found.code, found.package)
+        return label
+
+    def _unloaded(self, label: str, module: str, code: types.CodeType, package: str) -> None:
+        text = scan(code)
+        self.parts[label] = digest_of(text.token)
+        home = {"__name__": module, "__package__": package}
+        for wanted in text.imports:
+            inner = absolute_name(wanted, home)
+            self._queue.append(functools.partial(self._absent_import, inner, wanted.name, label))
+
+    def _absent_import(self, module: str, name: str | None, where: str) -> None:
+        found = find_module(module)
+        if found is not None and found.origin.kind == "python":
+            return
+        self._absent(module, where)
+        if name is not None and find_module(f"{module}.{name}") is not None:
+            self._absent(f"{module}.{name}", where)
+
+    def _follow_c(self, value: Any) -> str:
+        """A C function: by the version of what it is of; by the library's file, if that is the user's own."""
+        holder = getattr(value, "__objclass__", value)
+        module = getattr(holder, "__module__", None)
+        origin = origin_of(module) if module is not None else None
+        name = object_name(value)
+        if origin is None:
+            return name
+        self.note(origin)
+        file = file_of(sys.modules.get(module or ""))
+        if origin.kind == "own" and file is not None and not file.endswith(".py"):
+            self._file(f"extension module {module_name(module)}", file)
+        elif origin.kind == "own":
+            self.unfollowed[name] = None
+        return name
+
+    def _file(self, name: str, file: str | None) -> None:
+        if file is None:
+            return
+        with open(file, "rb") as opened:
+            self.parts[name] = digest_of(opened.read())
+
+    # ---- classes
+
+    def _follow_class(self, cls: type) -> str:
+        origin = origin_of(cls.__module__)
+        self.note(origin)
+        if origin.kind != "own":
+            return object_name(cls)
+        key = (id(cls), 0)
+        if key not in self._labels:
+            label = self._label(key, cls, object_name(cls))
+            self._queue.append(lambda: visit_class(self, label, cls))
+        return f"class {self._labels[key]}"
+
+    def _label(self, key: tuple[int, int], value: Any, name: str) -> str:
+        self._kept.append(value)  # what is known by its id() must not go away
+        number = self._count[name] = self._count.get(name, 0) + 1
+        label = self._labels[key] = name if number == 1 else f"{name} #{number}"
+        return label
+
+
+def _in(where: str) -> str:
+    return f" in {where}" if where else ""
+
+
+def _sorting(value: Any) -> tuple[str, bytes]:
+    token = scan(value.__code__).token if isinstance(value, types.FunctionType) else b""
+    return object_name(value), token
+
+
+def _is_fixed(value: Any, depth: int = 0) -> bool:
+    if type(value) in (tuple, frozenset):
+        return depth < _DEEPEST and all(_is_fixed(item, depth + 1) for item in value)
+    return type(value) in ATOMS and not isinstance(value, bytearray)
+
+
+def _is_bound(value: Any) -> bool:
+    holder = getattr(value, "__self__", None)
+    return holder is not None and not isinstance(holder, types.ModuleType | type)

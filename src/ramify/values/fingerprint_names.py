@@ -1,0 +1,112 @@
+"""Names of code that are the same however a program was started, and objects that are known by name alone."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import types
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, Final
+
+from ramify.values.fingerprint_code import Import
+from ramify.values.fingerprint_origin import origin_of
+
+_MAINS: Final = ("__main__", "__mp_main__")
+
+MISSING: Final = object()
+"""What stands for a name that leads to nothing."""
+
+
+def digest_of(*tokens: bytes) -> str:
+    """The digest of a part: 32 hexadecimal digits."""
+    return sha256(b"".join(b"%d:%s" % (len(token), token) for token in tokens)).hexdigest()[:32]
+
+
+def module_name(name: object) -> str:
+    """What to call a module: a script is named for its file, as if it had been imported.
+
+    >>> module_name("flow:train"), module_name("pkg.flow")
+    ('train', 'pkg.flow')
+    """
+    if not isinstance(name, str):
+        return "?"
+    if name not in _MAINS:
+        return name.rpartition(":")[2]  # a target that is loaded from its path is `flow:NAME`
+    main = sys.modules.get(name)
+    spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+    if spec is not None:
+        return str(spec.name)
+    return os.path.splitext(os.path.basename(file))[0] if file else "__main__"
+
+
+def function_name(function: types.FunctionType) -> str:
+    """Module and qualified name of where the function was written, whatever it wraps."""
+    return f"{module_name(function.__globals__.get('__name__'))}.{function.__code__.co_qualname}"
+
+
+def object_name(value: Any) -> str:
+    """The full name of a function, a class, a module, a C function."""
+    if isinstance(value, types.FunctionType):
+        return function_name(value)
+    if isinstance(value, types.ModuleType):
+        return module_name(value.__name__)
+    qualname = getattr(value, "__qualname__", getattr(value, "__name__", type(value).__qualname__))
+    holder = getattr(value, "__objclass__", None)
+    module = getattr(value if holder is None else holder, "__module__", None)
+    if module == "builtins":
+        return str(qualname)
+    return f"{module_name(module)}.{qualname}"
+
+
+def is_by_name(function: types.FunctionType) -> bool:
+    """Whether the function is not the user's own, and its name leads to it: then the version says all."""
+    module = function.__globals__.get("__name__")
+    if not isinstance(module, str) or origin_of(module).kind == "own":
+        return False
+    found: Any = sys.modules.get(module)
+    for step in function.__code__.co_qualname.split("."):
+        found = getattr(found, step, None)
+    return getattr(found, "__func__", found) is function or getattr(found, "__wrapped__", None) is function
+
+
+def home_of(function: types.FunctionType) -> str | None:
+    """The name of the module whose globals a function has."""
+    name = function.__globals__.get("__name__")
+    return name if isinstance(name, str) else None
+
+
+def held_in(cell: types.CellType) -> Any:
+    """What a closure's cell holds; `MISSING` for an empty one."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return MISSING
+
+
+def is_one_of(value: Any, objects: tuple[Any, ...]) -> bool:
+    """Whether it is one of these, by identity: an array would compare item by item."""
+    return any(value is held for held in objects)
+
+
+def absolute_name(wanted: Import, namespace: Mapping[str, Any]) -> str:
+    """The full name of the module that an import is of; `namespace` is that of the importing module."""
+    if not wanted.level:
+        return wanted.module
+    package = namespace.get("__package__") or str(namespace.get("__name__", "")).rpartition(".")[0]
+    base = ".".join(package.split(".")[: len(package.split(".")) - wanted.level + 1])
+    return f"{base}.{wanted.module}" if wanted.module else base
+
+
+def wrapped_by(value: Any) -> Any:
+    """The function that an object of a library stands for, as `lru_cache` and compilers make them."""
+    if origin_of(type(value).__module__).kind == "own" or isinstance(value, functools.partial):
+        return None
+    wrapped = getattr(value, "__wrapped__", None)
+    return wrapped if callable(wrapped) and callable(value) else None
+
+
+def is_surroundings(value: Any) -> bool:
+    """The environment and the standard streams, which are not the program's own."""
+    return value is not None and is_one_of(value, (os.environ, sys.stdin, sys.stdout, sys.stderr))
