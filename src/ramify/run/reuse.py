@@ -48,13 +48,20 @@ class Rebuilder:
         self._kinds = kinds
         self._modes = modes
         self._plan_path = plan_path
-        self._bases = [self._base(shape) for shape in self.shapes]
+        self._bases: dict[int, bytes | None] = {}
         self._early: list[str | None] | None = None
         self._gathers: dict[int, str] = {}
         self._records: dict[str, dict[str, Any] | None] = {}
 
-    def _base(self, shape: Shape) -> bytes | None:
-        """The definition's part of its keys, with what comes from elsewhere; None without its digest."""
+    def _base(self, number: int) -> bytes | None:
+        """A definition's part of its keys; None where it is not sound. Read when first asked for."""
+        if number not in self._bases:
+            shape = self.shapes[number]
+            self._bases[number] = self._with_stored(shape) if shape.inputs.is_sound else None
+        return self._bases[number]
+
+    def _with_stored(self, shape: Shape) -> bytes | None:
+        """The base of a shape with the digests of what comes from elsewhere; None where one is missing."""
         if not shape.stored:
             return shape.base
         hashed = blake2b(shape.base, digest_size=20)
@@ -81,8 +88,6 @@ class Rebuilder:
         number = self._kinds[node][0]
         if self._modes[number] == "exists":
             return self._existing(node)
-        if not self.shapes[number].inputs.is_sound:
-            return None
         key = self.late_key(node)
         row = None if key is None else self.row(node)
         return row[3] if row is not None and row[2] == key else None
@@ -116,8 +121,8 @@ class Rebuilder:
                 if number < 0:
                     keys.append(self._gather(node, [keys[p] for p in parents]))
                     continue
-                base = self._bases[number]
-                if base is None or not self.shapes[number].inputs.is_sound:
+                base = self._base(number)
+                if base is None:
                     keys.append(None)
                 else:
                     text = None if point < 0 else self._points[number][point]
@@ -128,7 +133,7 @@ class Rebuilder:
     def late_key(self, node: int) -> str | None:
         """The late key, of the digests that the parents have now."""
         number, point = self._kinds[node]
-        base = self._bases[number]
+        base = self._base(number)
         if base is None:
             return None
         text = None if point < 0 else self._points[number][point]
@@ -208,9 +213,9 @@ class Rebuilder:
         """The trace of an output that is being made: its parents are good."""
         number = self._kinds[node][0]
         late = self.late_key(node)
-        inputs = self.shapes[number].inputs
-        if late is None or not inputs.is_sound:
+        if late is None:
             return None
+        inputs = self.shapes[number].inputs
         parents = self.engine.parents[node]
         names = {self.engine.keys[p]: self.digest(p) for p in parents} if len(parents) <= MOST_PARENTS else {}
         return Trace(inputs.code, inputs.args, late, self.early_keys()[node], names)
