@@ -110,14 +110,17 @@ def heard(fifo: str) -> list[int]:
 
 def assert_gone(pids: list[int]) -> None:
     """The processes end, soon: killed ones may be a moment on their way."""
-    alive = []
-    for pid in pids:
-        try:
-            alive.append(psutil.Process(pid))
-        except psutil.NoSuchProcess:
-            continue
-    _, alive = psutil.wait_procs([p for p in alive if p.status() != psutil.STATUS_ZOMBIE], timeout=GUARD)
+    _, alive = psutil.wait_procs([p for pid in pids if (p := _running(pid)) is not None], timeout=GUARD)
     assert not alive
+
+
+def _running(pid: int) -> psutil.Process | None:
+    """The process, unless it is gone or only waits for its parent to take notice."""
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process
+    except psutil.NoSuchProcess:  # it may go between any two looks
+        return None
 
 
 def descriptors() -> int:
