@@ -28,7 +28,8 @@ _KINDS: Final = {
     "bool": "true or false",
 }
 _MARKS: Final = (_PROJECT, _CONFIG, ".git")
-_HOME: Final = ".ramify"
+HOME: Final = ".ramify"
+"""The folder of the engine's own things in a project."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -191,7 +192,7 @@ def project_home(start: str | None = None) -> str:
     """
     project = find_project(start)
     if project is not None:
-        return os.path.join(project, _HOME)
+        return os.path.join(project, HOME)
     given = os.environ.get("RAMIFY_HOME")
     if given:
         return os.path.abspath(os.path.expanduser(given))

@@ -125,7 +125,12 @@ def test_a_replaced_plan_leaves_nothing_of_the_old_and_says_what_is_gone(tmp_pat
     told: list[str] = []
     write_plan(tmp_path / "plan", new(grid("g", ["2", "3"])), told_gone=told.extend)
     assert told == ["a", "g/1"]
-    assert sorted(os.listdir(tmp_path / "plan")) == ["definitions.jsonl", "folders.json", "plan.json"]
+    assert sorted(os.listdir(tmp_path / "plan")) == [
+        "codes.json",
+        "definitions.jsonl",
+        "folders.json",
+        "plan.json",
+    ]
     assert sorted(os.listdir(tmp_path)) == ["outputs", "plan"]
     assert (tmp_path / "outputs/a.json").read_text() == "1"
 
@@ -137,6 +142,7 @@ def test_outputs_inside_the_plan_survive_its_replacement(tmp_path: Path) -> None
         (tmp_path / "p" / name / "kept").write_text("kept")
     assert write_plan(tmp_path / "p", new(job("b"))).job_ids() == ["b"]
     assert sorted(os.listdir(tmp_path / "p")) == [
+        "codes.json",
         "definitions.jsonl",
         "folders.json",
         "outputs",

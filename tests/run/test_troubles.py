@@ -118,7 +118,7 @@ def test_a_current_folder_that_is_gone_does_not_matter(
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    with pytest.warns(RamifyWarning, match="catalogue"):
+    with pytest.warns(RamifyWarning, match="catalogue"), pytest.warns(RamifyWarning, match="reuse between"):
         assert grid(1).evaluate(tmp_path / "exp", execution_mode="thread")["g"][0] == 0
 
 

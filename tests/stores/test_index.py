@@ -3,11 +3,11 @@
 import os
 from pathlib import Path
 
-from ramify.stores.index import NAME, OutputIndex, signature
+from ramify.stores.index import NAME, OutputIndex, Row, signature
 
 
-def row(place: str, late: str = "l") -> tuple[str, str | None, str, str, str, str]:
-    return (place, None, late, "d", ".json", "1.2.3")
+def row(place: str, late: str = "l") -> Row:
+    return Row(place, "own", None, late, "d", ".json", "1.2.3")
 
 
 def test_the_last_line_of_an_output_counts(tmp_path: Path) -> None:
@@ -16,7 +16,7 @@ def test_the_last_line_of_an_output_counts(tmp_path: Path) -> None:
     index.flush()
     index.add(row("a", "new"))
     index.flush()
-    assert OutputIndex(str(tmp_path)).rows["a"][2] == "new"
+    assert OutputIndex(str(tmp_path)).rows["a"].late == "new"
 
 
 def test_a_line_that_was_cut_short_or_is_damaged_is_left_out(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_file_of_stale_lines_is_written_anew(tmp_path: Path) -> None:
         index.add(row("a", str(number)))
         index.flush()
     assert len((tmp_path / NAME).read_bytes().splitlines()) < 1100
-    assert OutputIndex(str(tmp_path)).rows["a"][2] == "1099"
+    assert OutputIndex(str(tmp_path)).rows["a"].late == "1099"
 
 
 def test_a_signature_tells_a_change_of_a_file_and_of_a_folder(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from ramify.core.keys import encode_key
 from ramify.dag.draft import DAG
 from ramify.dag.grid import ParametrizedJob
 from ramify.dag.job import Job
-from ramify.errors import RamifyKeyEncodingError
+from ramify.errors import RamifyKeyEncodingError, UndigestableError
 from ramify.plan.definition import Spec
 from ramify.plan.folder import Literal, NewPlan, unpicklable
 from ramify.plan.paths import INPUTS
@@ -64,7 +64,8 @@ class Arguments:
             stem = self.stem(job_id, part)
             boxed = isinstance(value, dict)  # a stored dict would come back as a LazyDict
             self._new.literals.append(Literal(stem, value, boxed, job_id, name))
-            known = self._written[id(value)] = {"file": stem, "boxed": True} if boxed else {"file": stem}
+            known = {"file": stem, "boxed": True} if boxed else {"file": stem}
+            self._written[id(value)] = known = {**known, **_digested(value, name)}
         return known
 
     def stem(self, job_id: str, part: str) -> str:
@@ -146,7 +147,17 @@ class _One:
             raise unpicklable(self.job_id, self.name, value, error) from error
         place_of_it = f"{self.shared.stem(self.job_id, part)}.pickle"
         self.shared._new.files[place_of_it] = data
-        return {"pickle": place_of_it, "holds": held}
+        return {"pickle": place_of_it, "holds": held, **_digested(value, self.name, place)}
+
+
+def _digested(value: Any, name: str, place: Callable[[Any], int | None] | None = None) -> Spec:
+    """The digest of an argument that is kept in a file; or why it has none, and its job always runs."""
+    from ramify.values.value_digest import digest_value
+
+    try:
+        return {"digest": digest_value(value, name, place=place)}
+    except UndigestableError as error:
+        return {"unsound": str(error)}
 
 
 _BUILDERS: Final = frozenset({list, tuple, set, frozenset, dict})

@@ -26,9 +26,11 @@ from ramify.dag.members import Home, Member, Members
 from ramify.dag.order import parents_first
 from ramify.dag.signature import check_arguments, function_name
 from ramify.errors import ArgumentError, UnpicklableError
-from ramify.plan.definition import Definition, FunctionRef, Spec, hidden_at, join
+from ramify.plan.definition import CodeNote, Definition, FunctionRef, Spec, hidden_at, join
 from ramify.plan.folder import NewPlan
+from ramify.plan.load import same_value
 from ramify.plan.paths import relative_to_plan
+from ramify.plan.policy import Policy
 from ramify.values import LazyDict
 
 _LONGEST_ID: Final = 500
@@ -52,6 +54,8 @@ class _Compiler:
         self.arguments = Arguments(self.new, self._stored)
         self.plan_path = plan_path
         self.functions: dict[int, FunctionRef] = {}
+        self.codes: dict[tuple[int, str | None], str] = {}
+        self.policies: dict[int, Policy] = {}
         self.deep = 0
         self.kept: list[Any] = []  # what is known by its id() must not go away
 
@@ -82,9 +86,10 @@ class _Compiler:
             function=self._function(member),
             args=args,
             dependencies=dependencies,
-            policy=member.node.policy,
+            policy=self._policy(member.node.policy),
             hidden=member.hidden,
             at=member.at,
+            code=self._note(member.node.func, member.node.policy.version),
         )
         if grid is not None:
             definition.parameters = list(grid.parameter_names)
@@ -105,6 +110,7 @@ class _Compiler:
             dependencies=[home.id if grid is None else f"{home.id}/*"],
             hidden=member.hidden,
             at=member.at,
+            code=self._note(same_value, None),
         )
         if grid is not None:
             definition.points = msgspec.Raw(msgspec.json.encode(grid._points))
@@ -163,6 +169,27 @@ class _Compiler:
             self.kept.append(func)
         return known
 
+    def _note(self, func: Callable[..., Any], version: str | None) -> str:
+        """The name of a function's fingerprint in the plan; made once per function and version."""
+        known = self.codes.get((id(func), version))
+        if known is None:
+            self.kept.append(func)
+            note = note_of(func, version)
+            known = self.codes[id(func), version] = note.digest or f"none-{len(self.new.codes)}"
+            self.new.codes[known] = note
+        return known
+
+    def _policy(self, policy: Policy) -> Policy:
+        """The policy with its files as seen from the plan."""
+        if not policy.files:
+            return policy
+        known = self.policies.get(id(policy))
+        if known is None:
+            self.kept.append(policy)
+            files = tuple(relative_to_plan(self.plan_path, path) for path in policy.files)
+            known = self.policies[id(policy)] = msgspec.structs.replace(policy, files=files)
+        return known
+
     def _describe(self, func: Callable[..., Any], job_id: str) -> FunctionRef:
         from ramify.values.code import describe_function
 
@@ -195,6 +222,17 @@ class _Compiler:
             folders[above] = [name]
         folders.setdefault("", [])
         return folders
+
+
+def note_of(func: Callable[..., Any], version: str | None = None) -> CodeNote:
+    """The fingerprint of a function, as a plan keeps it; `version` stands for all but its name."""
+    from ramify.values.fingerprint import fingerprint
+
+    if version is not None:
+        named = f"{function_name(func)} version {version}".encode("utf-8", "surrogatepass")
+        return CodeNote(hashlib.sha256(named).hexdigest()[:32], {"version": version})
+    found = fingerprint(func)
+    return CodeNote(found.digest, found.parts, found.unsound, found.unfollowed)
 
 
 def _check_parameters(grid: ParametrizedJob, job_id: str) -> None:

@@ -52,8 +52,8 @@ def evaluate(
 ) -> LazyDict:
     """See `Executable.evaluate`. The options are looked at first, so that a slip costs nothing."""
     dag_path, output_path, executor, max_workers = _later_form(dag_path, output_path, executor, max_workers)
-    plan_path, outputs = _places(target, dag_path, output_path)
-    options.update(executor=executor, max_workers=max_workers)
+    plan_path, outputs = places(target, dag_path, output_path)
+    options.update(executor=executor, max_workers=max_workers, **_reuse_of(options))
     _check(options)
     say = _say_with(progress, progress_callback)
     observers = _observers(progress, progress_callback)
@@ -110,7 +110,7 @@ def execute_materialized(
     where = dag_path if dag_path is not None else target
     if where is None:
         raise ModeError("say which plan to run: execute_materialized('exp/plan')")
-    options.update(executor=executor, max_workers=max_workers)
+    options.update(executor=executor, max_workers=max_workers, **_reuse_of(options))
     _check(options)
     if skip_running:
         warnings.warn(
@@ -177,11 +177,29 @@ def _later_form(
     return dag_path, output_path, executor, max_workers
 
 
+def _reuse_of(options: dict[str, Any]) -> dict[str, Any]:
+    """The globs and the folders, one of which may come as it is."""
+    told = {"force": as_texts(options.get("force") or ())}
+    if options.get("reuse_from") is not None:
+        told["reuse_from"] = as_texts(options["reuse_from"])
+    return told
+
+
+def as_texts(given: Any) -> list[str]:
+    """One path or glob, or several, as a list of texts."""
+    several = [given] if isinstance(given, str | os.PathLike) else list(given)
+    texts = [os.fspath(one) if isinstance(one, os.PathLike) else one for one in several]
+    for text in texts:
+        if not isinstance(text, str) or not text:
+            raise ModeError(f"a text is wanted, or a list of texts; it is {text!r:.80}")
+    return texts
+
+
 def _is_place(value: Any) -> bool:
     return isinstance(value, str | os.PathLike | PlanPaths)
 
 
-def _places(target: Any, dag_path: Any, output_path: Any) -> tuple[str, str | None]:
+def places(target: Any, dag_path: Any, output_path: Any) -> tuple[str, str | None]:
     """The plan's folder and the outputs' (None: where a plan of that path has them)."""
     if target is None and (dag_path is None or output_path is None):
         raise ModeError(

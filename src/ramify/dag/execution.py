@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ramify.core.keys import Key
 
 if TYPE_CHECKING:
+    from ramify.dag.preview import Preview
     from ramify.plan.paths import Location, PlanPaths
     from ramify.values import LazyDict
 
@@ -23,7 +24,14 @@ def _verb(module: str, name: str) -> Callable[..., Any]:
 
 
 class Executable:
-    """What can be compiled to a plan and run."""
+    """What can be compiled to a plan and run.
+
+    What of earlier runs may count is said with `reuse`: `"auto"`, results that would come out the same, here
+    or in other runs of the project; `"exists"`, any output that is there; `"off"`, none.
+    `skip_completed=True` is `"auto"` with the outputs of this folder alone; `reuse_from` names other folders
+    or projects instead. `force` are globs of ids that run whatever is there; what depends on them is judged
+    by their outputs.
+    """
 
     def materialize(
         self,
@@ -64,18 +72,20 @@ class Executable:
         name: str | None = None,
         limits: Mapping[str, float | str] | None = None,
         durable: bool = False,
+        reuse: str | None = None,
+        force: str | Iterable[str] = (),
+        reuse_from: Location | Iterable[Location] | None = None,
     ) -> LazyDict:
         """Compiles, runs every job in the order of its dependencies, and returns the outputs.
 
         `evaluate("exp")` keeps the plan in `exp/plan` and the outputs in `exp/outputs`; `dag_path` and
-        `output_path` say otherwise, and both together need no target. `execution_mode` is `"subprocess"` (a
-        fresh process per job), `"process"` (a pool), or `"thread"`. `max_workers` jobs run at a time, one if
-        not given; or `executor`, any `concurrent.futures.Executor`. `skip_completed` keeps outputs that are
-        there; without it they are an error. `on_failure="continue"` stops only what depends on a failure.
-        `retries` and `timeout` (seconds) hold for jobs that say nothing themselves. `name` names the run.
-        `job_resources` maps keys to an outside engine's options. `limits` says how much there is of what jobs
-        ask for with `resources=`: cores and memory, which are this machine's if nothing is said, and anything
-        else by name. `durable` has the journal survive a power cut, at the price of waiting for the disk.
+        `output_path` say otherwise. `execution_mode` is `"subprocess"` (a fresh process per job), `"process"`
+        (a pool), or `"thread"`. `max_workers` jobs run at a time, one if not given; or `executor` runs them,
+        any `concurrent.futures.Executor`. `on_failure="continue"` stops only what depends on a failure.
+        `retries` and `timeout` (seconds) hold for jobs that say nothing themselves. `job_resources` maps keys
+        to an outside engine's options; `limits` says how much there is of what jobs ask for. `durable` has
+        the journal survive a power cut. Outputs that are there are an error unless `reuse`, `skip_completed`
+        or `force` says what may count: see `Executable`.
 
         Raises what `materialize` raises, `ModeError` for options that cannot be, `OutputsExistError`, and
         `DAGExecutionError` when a job fails.
@@ -98,6 +108,42 @@ class Executable:
             name=name,
             limits=limits,
             durable=durable,
+            reuse=reuse,
+            force=force,
+            reuse_from=reuse_from,
+        )
+
+    def plan(
+        self,
+        target: Location | None = None,
+        dag_path: Any = None,
+        output_path: Any = None,
+        *,
+        reuse: str = "auto",
+        skip_completed: bool = False,
+        force: str | Iterable[str] = (),
+        reuse_from: Location | Iterable[Location] | None = None,
+    ) -> Preview:
+        """What `evaluate` would do with each job, and why; nothing is run, nothing is written.
+
+        Always: what is `RUN` is executed, and what is executed is `RUN` or `MAYBE`.
+
+        >>> from ramify import DAG, Job
+        >>> def double(x):
+        ...     return 2 * x
+        >>> verdict = DAG({"a": Job(double, {"x": 3})}).plan()["a"]
+        >>> verdict.verdict, verdict.cause.text
+        ('RUN', 'it has no output')
+        """
+        return _verb("preview", "preview")(  # type: ignore[no-any-return]  # its own signature says
+            self,
+            target,
+            dag_path,
+            output_path,
+            reuse=reuse,
+            skip_completed=skip_completed,
+            force=force,
+            reuse_from=reuse_from,
         )
 
     def evaluate_in_subprocesses(self, *args: Any, **kwargs: Any) -> LazyDict:
@@ -124,6 +170,9 @@ class Executable:
         name: str | None = None,
         limits: Mapping[str, float | str] | None = None,
         durable: bool = False,
+        reuse: str | None = None,
+        force: str | Iterable[str] = (),
+        reuse_from: Location | Iterable[Location] | None = None,
     ) -> LazyDict:
         """Runs a plan as it was materialized; see `evaluate`.
 
@@ -149,6 +198,9 @@ class Executable:
             name=name,
             limits=limits,
             durable=durable,
+            reuse=reuse,
+            force=force,
+            reuse_from=reuse_from,
         )
 
     def clear_outputs(self, dag_path: Location | PlanPaths, job_ids: Iterable[str] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,8 @@ class ParametrizedJob(Executable, Mapping[Key, "Job | ParametrizedJob"]):
     `parameter_values` is the list of points, not a product of columns; each value is a key (`str`, `int`,
     `float`, `bool`, `date`, `datetime`, `time`). `grid[key]` fixes the first parameter: a smaller grid while
     parameters remain, else a `Job`. Iteration and `len` are over the distinct first values. A slice used as
-    an argument stands for the grid's own jobs, if the grid is in the DAG. Policy as in `Job`.
+    an argument stands for the grid's own jobs, if the grid is in the DAG. Policy as in `Job`; in
+    `files` the name of a parameter in braces, as in `"raw/{model}.csv"`, is the point's own value.
 
     Raises `ArgumentError` (a `ValueError`) for names and values that do not fit, `RamifyKeyEncodingError` for
     a value that is no key.
@@ -51,6 +53,8 @@ class ParametrizedJob(Executable, Mapping[Key, "Job | ParametrizedJob"]):
         tags: Iterable[str] = (),
         version: str | None = None,
         reuse: Reuse | None = None,
+        files: Iterable[str | os.PathLike[str]] = (),
+        environment: Iterable[str] = (),
     ) -> None:
         self.func = func
         self.parameter_names = _names(parameter_names)
@@ -67,6 +71,8 @@ class ParametrizedJob(Executable, Mapping[Key, "Job | ParametrizedJob"]):
             tags=tags,
             version=version,
             reuse=reuse,
+            files=files,
+            environment=environment,
         )
         self._points = _points(self.parameter_names, parameter_values)
         self._root: ParametrizedJob = self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,8 @@ class Job:
 
     Policy: `retries` after the first attempt, `timeout` in seconds per attempt, `resources` (`cores`,
     `memory` in bytes or as `"4G"`, named amounts), the name of an `executor`, `tags`, `version` (stands for
-    the function's code), `reuse` (`"auto"`, `"off"`, `"exists"`).
+    the function's code), `reuse` (`"auto"`, `"off"`, `"exists"`). `files` and `environment` name the files,
+    folders and variables that the function reads besides its arguments: their content counts for reuse.
 
     Raises `ArgumentError` (a `ValueError`) for arguments that do not fit the function, `NotCallableError` (a
     `TypeError`) for what is no function. A job is equal only to itself.
@@ -56,6 +58,8 @@ class Job:
         tags: Iterable[str] = (),
         version: str | None = None,
         reuse: Reuse | None = None,
+        files: Iterable[str | os.PathLike[str]] = (),
+        environment: Iterable[str] = (),
     ) -> None:
         self.func = func
         self.kwargs = {} if kwargs is None else check_kwargs(kwargs)
@@ -68,6 +72,8 @@ class Job:
             tags=tags,
             version=version,
             reuse=reuse,
+            files=files,
+            environment=environment,
         )
         self._origin: tuple[ParametrizedJob, tuple[str, ...]] | None = None
 

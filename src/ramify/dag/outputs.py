@@ -14,7 +14,10 @@ from ramify.plan.definition import HIDDEN
 from ramify.plan.folder import read_plan
 from ramify.plan.opened import Plan
 from ramify.plan.paths import Location, PlanPaths
-from ramify.stores.folder import FolderStore
+from ramify.stores.codes import CODES
+from ramify.stores.folder import PARTS, FolderStore
+from ramify.stores.index import NAME as INDEX
+from ramify.stores.index import OutputIndex
 from ramify.values.codec import SIDECAR
 
 
@@ -27,10 +30,13 @@ def clear_outputs(dag_path: Location | PlanPaths, job_ids: Iterable[str] | None 
             _clear_all(plan, store)
             return
         unknown: list[str] = []
+        cleared: list[str] = []
         for given in [job_ids] if isinstance(job_ids, str) else job_ids:
             name = given if isinstance(given, str) else encode_key(given)
             for job_id in _jobs_of(plan, name, unknown):
                 store.remove(plan.stored(job_id))
+                cleared.append(plan.stored(job_id))
+        OutputIndex(plan.outputs).forget(cleared)
     if unknown:
         warnings.warn(
             f"not in the plan {plan.path}, so not cleared: {', '.join(map(repr, unknown))}",
@@ -80,7 +86,7 @@ def _clear_all(plan: Plan, store: FolderStore) -> None:
         while name:
             name = name.rpartition("/")[0]
             folders.add(name)
-    for private in (HIDDEN, ".parts"):
+    for private in (HIDDEN, PARTS, INDEX, CODES):
         remove_tree(os.path.join(plan.outputs, private))
     for folder in sorted(folders, key=lambda f: f.count("/") + bool(f), reverse=True):
         path = os.path.join(plan.outputs, folder) if folder else plan.outputs

@@ -3,48 +3,134 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, overload
 
 from ramify.dag.compile import compile_draft
 from ramify.dag.draft import Node
+from ramify.dag.evaluate import as_texts, places
+from ramify.errors import JobIdError
 from ramify.plan.folder import unwritten_plan
 from ramify.plan.paths import Location
+from ramify.rebuild.trace import MAYBE, RUN, VERDICTS
+from ramify.run.assemble import elsewhere_of, fits, forced_by, input_cache
 from ramify.run.judge import Judge, Verdict
+from ramify.run.options import Options
 from ramify.run.work import PlanWork
+from ramify.settings import project_home
 from ramify.stores.folder import FolderStore
+
+
+class Preview(Sequence[Verdict]):
+    """The verdict on every job, parents before children; printed, it is what `ramify plan` shows.
+
+    `RUN` it will run, `MAYBE` it runs only if the new output of what it needs differs, `LOAD` its output
+    stands and something that runs reads it, `REUSE` it stands, `SKIP` nothing wants it.
+    """
+
+    def __init__(self, verdicts: Iterable[Verdict]) -> None:
+        self._all = list(verdicts)
+        self._by_id: dict[str, Verdict] | None = None
+
+    @overload
+    def __getitem__(self, which: int | str) -> Verdict: ...
+    @overload
+    def __getitem__(self, which: slice) -> Sequence[Verdict]: ...
+    def __getitem__(self, which: int | str | slice) -> Verdict | Sequence[Verdict]:
+        """A verdict by its number or by the id of its job."""
+        if not isinstance(which, str):
+            return self._all[which]
+        if self._by_id is None:
+            self._by_id = {v.job_id: v for v in self._all}
+        if which not in self._by_id:
+            from difflib import get_close_matches
+
+            near = get_close_matches(which, self._by_id, 3)
+            hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {len(self)} jobs"
+            raise JobIdError(f"no job {which!r}: {hint}", job_id=which, near=near)
+        return self._by_id[which]
+
+    def __iter__(self) -> Iterator[Verdict]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs have each verdict."""
+        found = Counter(v.verdict for v in self._all)
+        return {name: found[name] for name in VERDICTS}
+
+    def will_run(self) -> list[str]:
+        """The ids of the jobs that run for certain."""
+        return [v.job_id for v in self._all if v.verdict == RUN]
+
+    def may_run(self) -> list[str]:
+        """The ids of the jobs that run only if what they need comes out differently."""
+        return [v.job_id for v in self._all if v.verdict == MAYBE]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything in plain values, as `ramify plan --json` has it."""
+        from ramify.show.verdicts import plan_document
+
+        return plan_document(self._all)
+
+    def __str__(self) -> str:
+        from ramify.show.text import Paint
+        from ramify.show.verdicts import plan_lines
+
+        return "\n".join(plan_lines(self._all, Paint(False)))
+
+    __repr__ = __str__
 
 
 def preview(
     draft: Node,
-    target: Location,
+    target: Location | None = None,
+    dag_path: Any = None,
+    output_path: Any = None,
     *,
     reuse: str = "auto",
-    force: Sequence[str] = (),
+    skip_completed: bool = False,
+    force: str | Iterable[str] = (),
+    reuse_from: Location | Iterable[Location] | None = None,
     jobs: Sequence[str] | None = None,
-) -> list[Verdict]:
-    """The verdict on every job, parents before children, for `evaluate(target)` with these words.
+    of: str = "",
+) -> Preview:
+    """The verdicts for `evaluate` with these words; without a target, for a folder that is empty.
 
-    `force` are globs of ids that run whatever is there; `jobs` the globs of what is asked for (None: all).
+    `jobs` are globs of what is asked for (None: all); `of` names the target, as `Options.target` does.
     """
-    folder = os.path.abspath(os.fspath(target))
-    plan_path = os.path.join(folder, "plan")
-    new = compile_draft(draft, plan_path)
-    plan = unwritten_plan(plan_path, new, os.path.join(folder, "outputs"))
-    work = PlanWork(plan, FolderStore(plan.outputs), "plan", reuse=reuse, forced=matcher(force))
+    if target is None and dag_path is None and output_path is None:
+        target = os.path.join(project_home(), "@nowhere")
+    plan_path, outputs = places(target, dag_path, output_path)
+    options = Options(
+        reuse=None if skip_completed else reuse,
+        skip_completed=skip_completed,
+        force=as_texts(force),
+        reuse_from=None if reuse_from is None else as_texts(reuse_from),
+        target=of,
+    )
+    options.check()
+    new = compile_draft(draft, os.path.abspath(plan_path))
+    plan = unwritten_plan(plan_path, new, outputs)
+    return judged(
+        PlanWork(
+            plan,
+            FolderStore(plan.outputs),
+            "plan",
+            reuse=options.what_counts,
+            forced=forced_by(options.force, plan),
+            elsewhere=elsewhere_of(options, plan.outputs),
+            target=options.target,
+            cache=input_cache(),
+        ),
+        jobs,
+    )
+
+
+def judged(work: PlanWork, jobs: Sequence[str] | None = None) -> Preview:
+    """The verdicts on the jobs of a plan."""
     asked = None if jobs is None else [n for n, key in enumerate(work.engine.keys) if fits(key, jobs)]
-    return Judge(work).judge(asked)
-
-
-def fits(job_id: str, globs: Sequence[str]) -> bool:
-    """Whether an id is one of these, lies below one, or matches it as a glob.
-
-    >>> fits("scores/m1/train", ["scores"]), fits("scores/m1/train", ["*/train"]), fits("a", ["b"])
-    (True, True, False)
-    """
-    return any(job_id == g or job_id.startswith(f"{g}/") or fnmatchcase(job_id, g) for g in globs)
-
-
-def matcher(globs: Sequence[str]) -> Callable[[str], bool] | None:
-    """A test for ids, or None where there are no globs."""
-    return (lambda job_id: fits(job_id, globs)) if globs else None
+    return Preview(Judge(work).judge(asked))

@@ -143,6 +143,40 @@ def rename(source: str, target: str) -> None:
         raise storage_error(error, target, "put a file in place at") from error
 
 
+def link_file(source: str, target: str) -> None:
+    """Makes a file appear at `target` too: as a hard link, else as a copy. Raises `StorageError`."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:  # another file system, or one without hard links
+        import shutil
+
+        try:
+            shutil.copy2(source, target, follow_symlinks=False)
+        except OSError as error:
+            raise storage_error(error, target, "copy a file to") from error
+
+
+def link_tree(source: str, target: str) -> None:
+    """As `link_file`, for a file or a folder with all it holds; one with symbolic links in it is refused."""
+    if not os.path.isdir(source) or os.path.islink(source):
+        _refuse_link(source)
+        link_file(source, target)
+        return
+    for above, folders, names in os.walk(source):
+        inside = target + above[len(source) :]
+        make_folder(inside)
+        for name in folders:
+            _refuse_link(os.path.join(above, name))
+        for name in names:
+            _refuse_link(os.path.join(above, name))
+            link_file(os.path.join(above, name), os.path.join(inside, name))
+
+
+def _refuse_link(path: str) -> None:
+    if os.path.islink(path):
+        raise StorageError(f"{path!r} is a link, which would lead elsewhere from here", path=path)
+
+
 def remove_file(path: str) -> bool:
     """Removes a file; returns whether one was there."""
     try:

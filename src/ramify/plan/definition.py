@@ -44,7 +44,7 @@ class FunctionRef(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class CodeNote(msgspec.Struct, frozen=True, omit_defaults=True):
     """The fingerprint of a function: `digest` (None: there is no sound one), its `parts` by name, why it is
-    `unsound`, and what was not followed."""
+    `unsound`, and what was not followed. A plan keeps its notes apart, so that many jobs can share one."""
 
     digest: str | None = None
     parts: dict[str, str] = {}
@@ -56,7 +56,8 @@ class Definition(msgspec.Struct, omit_defaults=True):
     """A job, or a grid (`kind="group"`) of one job per point.
 
     `points` are ids below the grid's own, as in `"m1/train"`: one encoded key per parameter. `at` is where
-    the output is stored below `outputs`; empty: under the id.
+    the output is stored below `outputs`; empty: under the id. `code` names a `CodeNote` of the plan. The
+    policy's `files` are paths as seen from the plan.
     """
 
     id: str
@@ -69,7 +70,7 @@ class Definition(msgspec.Struct, omit_defaults=True):
     at: str = ""
     parameters: list[str] = []
     points: msgspec.Raw = msgspec.Raw(b"[]")
-    code: CodeNote = CodeNote()
+    code: str = ""
 
     def job_id(self, point: str | None) -> str:
         """The id of the job, or of one point of the grid."""

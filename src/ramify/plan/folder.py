@@ -14,17 +14,18 @@ import msgspec
 from ramify._version import __version__
 from ramify.errors import PlanError, RamifySerializationError, UnpicklableError
 from ramify.files.local import (
+    link_file,
     make_folder,
     read_bytes,
-    storage_error,
     temporary_name,
     write_atomic,
     write_new,
 )
-from ramify.plan.definition import Definition
+from ramify.plan.definition import CodeNote, Definition
 from ramify.plan.opened import Plan
 from ramify.plan.paths import (
     CALLABLES,
+    CODES,
     DEFINITIONS,
     FOLDERS,
     INPUTS,
@@ -62,13 +63,15 @@ class Literal:
 @dataclass(slots=True)
 class NewPlan:
     """What is to be written: definitions (parents first), functions that travel by value (pickle and source,
-    by digest), arguments as values and as ready bytes, and the names in each folder of the outputs."""
+    by digest), arguments as values and as ready bytes, the names in each folder of the outputs, and the
+    fingerprints of the functions."""
 
     definitions: list[Definition]
     callables: dict[str, tuple[bytes, str | None]] = field(default_factory=dict)
     literals: list[Literal] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     folders: dict[str, list[str]] = field(default_factory=dict)
+    codes: dict[str, CodeNote] = field(default_factory=dict)
 
     def count_jobs(self) -> int:
         """The number of jobs, points of grids among them."""
@@ -125,6 +128,7 @@ def unwritten_plan(path: Location, new: NewPlan, outputs: Location | None = None
     target = os.path.abspath(path)
     plan = Plan(target, _manifest(target, new, outputs, None, None))
     plan._bytes = msgspec.json.Encoder().encode_lines(new.definitions)
+    plan._codes = new.codes
     return plan
 
 
@@ -224,6 +228,7 @@ def _write_parts(folder: str, new: NewPlan, manifest: Mapping[str, Any]) -> None
         _write_literal(folder, literal)
     _write(folder, DEFINITIONS, msgspec.json.Encoder().encode_lines(new.definitions))
     _write(folder, FOLDERS, msgspec.json.encode(new.folders))
+    _write(folder, CODES, msgspec.json.encode(new.codes))
     _write(folder, PLAN_FILE, _pretty(manifest))
 
 
@@ -278,6 +283,7 @@ def _merge(old: Plan, new: NewPlan, under: str) -> None:
             )
     kept = [d for i, d in old.definitions.items() if i != under and not i.startswith(start)]
     new.definitions[:0] = kept
+    new.codes = {**old.codes, **new.codes}
     for folder, names in old.drafted_folders().items():
         if folder != under and not folder.startswith(start):
             new.folders[folder] = list(dict.fromkeys([*names, *new.folders.get(folder, ())]))
@@ -292,17 +298,7 @@ def _keep_files(old: Plan, folder: str) -> None:
                 target = os.path.join(folder, inside, name)
                 if not os.path.lexists(target):
                     make_folder(os.path.dirname(target))
-                    _link(os.path.join(above, name), target)
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # no hard links here
-        try:
-            shutil.copy2(source, target)
-        except OSError as error:
-            raise storage_error(error, target, "copy a part of the plan to") from error
+                    link_file(os.path.join(above, name), target)
 
 
 def _gone(old: Plan, new: NewPlan) -> list[str]:

@@ -9,13 +9,14 @@ from typing import Any, Final
 import msgspec
 
 from ramify.errors import JobIdError, PlanError
-from ramify.files.local import read_bytes
-from ramify.plan.definition import Definition, hidden_at, join
+from ramify.files.local import read_bytes, read_if_there
+from ramify.plan.definition import CodeNote, Definition, hidden_at, join
 from ramify.plan.graph import GraphNode, build_graph
-from ramify.plan.paths import DEFINITIONS, FOLDERS
+from ramify.plan.paths import CODES, DEFINITIONS, FOLDERS
 
 _decoder: Final = msgspec.json.Decoder(Definition)
 _points: Final = msgspec.json.Decoder(list[str])
+_notes: Final = msgspec.json.Decoder(dict[str, CodeNote])
 _encode: Final = msgspec.json.Encoder().encode
 
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError)
@@ -45,6 +46,7 @@ class Plan:
         self._sets: dict[str, frozenset[str]] = {}
         self._asked: dict[str, int] = {}
         self._folders: dict[str, list[str]] | None = None
+        self._codes: dict[str, CodeNote] | None = None
 
     def __repr__(self) -> str:
         return f"Plan({self.path!r})"
@@ -65,6 +67,17 @@ class Plan:
                 raise self._broken(f"{DEFINITIONS} has {len(parsed)} lines")
             self._all = {d.id: d for d in parsed}
         return self._all
+
+    @property
+    def codes(self) -> dict[str, CodeNote]:
+        """The fingerprints of the functions; see `Definition.code`. A plan that has none knows of none."""
+        if self._codes is None:
+            data = read_if_there(os.path.join(self.path, CODES))
+            try:
+                self._codes = {} if data is None else _notes.decode(data)
+            except _UNREADABLE as error:
+                raise self._broken(error) from error
+        return self._codes
 
     def points(self, definition: Definition) -> list[str]:
         """The points of a grid, in its order; of a job, an empty list. Not to be changed."""

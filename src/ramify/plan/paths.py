@@ -14,9 +14,10 @@ from ramify.files.local import local_path
 PLAN_FILE: Final = "plan.json"
 DEFINITIONS: Final = "definitions.jsonl"
 FOLDERS: Final = "folders.json"
+CODES: Final = "codes.json"
 CALLABLES: Final = "callables"
 INPUTS: Final = "inputs"
-PARTS: Final = (PLAN_FILE, DEFINITIONS, FOLDERS, CALLABLES, INPUTS)
+PARTS: Final = (PLAN_FILE, DEFINITIONS, FOLDERS, CODES, CALLABLES, INPUTS)
 """What a plan folder holds of the plan itself."""
 
 _JOINER: Final = ":::"

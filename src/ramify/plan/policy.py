@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final, NoReturn
@@ -28,7 +29,9 @@ class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `retries`: attempts after the first. `timeout`: seconds per attempt. `resources`: `cores` (a number),
     `memory` (bytes), and named amounts. `executor`: the name of a configured executor. `tags`: labels.
-    `version`: stands for the code of the function. `reuse`: which old results may count.
+    `version`: stands for the code of the function. `reuse`: which old results may count. `files` and
+    `environment`: what the function reads besides its arguments, as paths and as names of variables; in a
+    grid `{parameter}` in a path stands for the point's own value.
     """
 
     retries: int = 0
@@ -38,6 +41,8 @@ class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
     tags: tuple[str, ...] = ()
     version: str | None = None
     reuse: str | None = None
+    files: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
 
 
 DEFAULT: Final = Policy()
@@ -52,6 +57,8 @@ def make_policy(
     tags: Iterable[str] = (),
     version: str | None = None,
     reuse: Reuse | None = None,
+    files: Iterable[str | os.PathLike[str]] = (),
+    environment: Iterable[str] = (),
 ) -> Policy:
     """The policy of these values; `ArgumentError` names the first that cannot be.
 
@@ -62,7 +69,8 @@ def make_policy(
         ...
     ramify.errors.ArgumentError: retries must be a whole number, 0 or more; it is -1
     """
-    if not (retries or timeout is not None or resources or executor or tags or version or reuse):
+    said = timeout is not None or resources or executor or tags or version or reuse or files or environment
+    if not (retries or said):
         return DEFAULT if _is_count(retries) else _refuse("retries", "a whole number, 0 or more", retries)
     if not _is_count(retries):
         _refuse("retries", "a whole number, 0 or more", retries)
@@ -77,9 +85,11 @@ def make_policy(
         timeout=None if timeout is None else float(timeout),
         resources=_resources(resources),
         executor=executor,
-        tags=_tags(tags),
+        tags=_texts("tags", tags),
         version=version,
         reuse=reuse,
+        files=_texts("files", files),
+        environment=_texts("environment", environment),
     )
 
 
@@ -120,14 +130,14 @@ def _resources(given: Mapping[str, Resource] | None) -> dict[str, Resource]:
     return checked
 
 
-def _tags(given: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(given, str):
-        _refuse("tags", "a list or tuple of texts", given)
-    tags = tuple(given)
-    for tag in tags:
-        if not isinstance(tag, str) or not tag:
-            _refuse("each tag", "a text", tag)
-    return tags
+def _texts(name: str, given: Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
+    if isinstance(given, str | os.PathLike):
+        _refuse(name, "a list or tuple of texts", given)
+    texts = tuple(os.fspath(one) if isinstance(one, os.PathLike) else one for one in given)
+    for text in texts:
+        if not isinstance(text, str) or not text:
+            _refuse(f"each of {name}", "a text", text)
+    return texts
 
 
 def _check_text(name: str, value: object) -> None:

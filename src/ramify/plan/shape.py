@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
 
 import msgspec
 
-from ramify.plan.definition import Definition, Spec
+from ramify.plan.definition import CodeNote, Definition, Spec
 from ramify.rebuild.keys import Inputs
 
 _SHORT: Final = 60
@@ -21,27 +21,22 @@ _json = msgspec.json.Encoder(order="sorted").encode
 @dataclass(frozen=True, slots=True)
 class Shape:
     """The inputs of a definition, with placeholders: `$0`, `$1`, ... for its dependencies, in their order,
-    and `@0`, `@1`, ... for outputs from elsewhere, whose paths are `stored`. `base` is `inputs.base()`.
+    and `@0`, `@1`, ... for outputs from elsewhere, whose paths are `stored`.
     """
 
     inputs: Inputs
     stored: tuple[str, ...] = ()
-    base: bytes = field(default=b"")
 
 
-def shape_of(definition: Definition) -> Shape:
-    """The shape of a definition.
+def shape_of(definition: Definition, note: CodeNote) -> Shape:
+    """The shape of a definition whose function has this fingerprint.
 
     An argument without a digest, or a function without a fingerprint, makes it unsound: it always runs.
     """
     reader = _Reader(definition.dependencies)
     args = {name: _kept(reader.text(spec, name)) for name, spec in definition.args.items()}
-    note = definition.code
-    version = definition.policy.version
-    digest = f"version {version}" if version is not None else note.digest
-    unsound = reader.unsound if version is not None else [*note.unsound, *reader.unsound]
-    inputs = Inputs(digest, args, tuple(unsound))
-    return Shape(inputs, tuple(reader.stored), inputs.base())
+    inputs = Inputs(note.digest, args, (*note.unsound, *reader.unsound))
+    return Shape(inputs, tuple(reader.stored))
 
 
 class _Reader:

@@ -10,6 +10,9 @@ from typing import Final
 _SIZE: Final = 20
 """Bytes of a key: enough that no two results of a project ever share one."""
 
+_OWN_SIZE: Final = 10
+"""Bytes of an own key, which only says where it is worth looking."""
+
 FORMAT: Final = "ramify-trace-1"
 """Part of every key: a change of what keys are made of makes the old ones void."""
 
@@ -20,12 +23,14 @@ class Inputs:
 
     `code` is the fingerprint of the function. `args` has a text for each argument: `=` and the value, where
     that is short, else `#` and its digest; a reference to another job stands in it by its place among the
-    parents. `unsound` says why the result cannot be judged; then it has no early key.
+    parents. `declared` has such a text for what is read besides the arguments: files, variables, outputs from
+    elsewhere. `unsound` says why the result cannot be judged; then it has no early key.
     """
 
     code: str | None
     args: dict[str, str] = field(default_factory=dict)
     unsound: tuple[str, ...] = ()
+    declared: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_sound(self) -> bool:
@@ -35,10 +40,26 @@ class Inputs:
     def base(self) -> bytes:
         """What all points have in common, in the order of the arguments' names."""
         hashed = blake2b(digest_size=_SIZE)
-        for text in (FORMAT, self.code or "", *(f"{n}{self.args[n]}" for n in sorted(self.args))):
+        for text in (FORMAT, self.code or "", *_sorted(self.args), "", *_sorted(self.declared)):
             hashed.update(text.encode("utf-8", "surrogatepass"))
             hashed.update(b"\0")
         return hashed.digest()
+
+
+def _sorted(texts: dict[str, str]) -> list[str]:
+    return [f"{name}{texts[name]}" for name in sorted(texts)]
+
+
+def own_key(base: bytes, point: str | None) -> str:
+    """What the code and the arguments alone come to: results whose own keys differ are never the same.
+
+    >>> own_key(Inputs("f").base(), None) == own_key(Inputs("g").base(), None)
+    False
+    """
+    hashed = blake2b(base, digest_size=_OWN_SIZE)
+    if point is not None:
+        hashed.update(point.encode())
+    return hashed.hexdigest()
 
 
 def early_key(base: bytes, point: str | None, above: Iterable[str | None]) -> str | None:

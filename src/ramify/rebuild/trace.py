@@ -28,7 +28,8 @@ VERDICTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A result's past: fingerprint of the code, texts of the arguments, digests of the parents, the two keys.
+    """A result's past: fingerprint of the code, texts of the arguments and of what was declared, digests of
+    the parents, and the keys.
 
     `early` is None where the code, an argument or something upstream had no sound digest.
     """
@@ -38,16 +39,20 @@ class Trace:
     late: str
     early: str | None = None
     parents: dict[str, str] = field(default_factory=dict)
+    declared: dict[str, str] = field(default_factory=dict)
+    own: str = ""
 
     def to_record(self) -> dict[str, Any]:
         """As it stands in the sidecar of the output."""
-        return {
+        record = {
             "code": self.code,
             "args": self.args,
+            "own": self.own,
             "early": self.early,
             "late": self.late,
             "parents": self.parents,
         }
+        return {**record, "declared": self.declared} if self.declared else record
 
 
 def trace_of(record: Mapping[str, Any]) -> Trace | None:
@@ -55,13 +60,16 @@ def trace_of(record: Mapping[str, Any]) -> Trace | None:
     found = record.get("trace")
     if not isinstance(found, dict) or not isinstance(found.get("late"), str):
         return None
-    args, parents = found.get("args"), found.get("parents")
+    texts = {name: found.get(name) for name in ("args", "parents", "declared")}
+    args, parents, declared = (text if isinstance(text, dict) else {} for text in texts.values())
     return Trace(
         code=found.get("code"),
-        args=args if isinstance(args, dict) else {},
+        args=args,
         late=found["late"],
         early=found.get("early"),
-        parents=parents if isinstance(parents, dict) else {},
+        parents=parents,
+        declared=declared,
+        own=str(found.get("own", "")),
     )
 
 
@@ -69,8 +77,9 @@ def trace_of(record: Mapping[str, Any]) -> Trace | None:
 class Cause:
     """The one reason of a verdict. `kind` is one of
 
-    `no output`, `damaged`, `no trace`, `forced`, `code`, `argument`, `upstream`, `unsound`, `off`, `same`,
-    `exists`, `asked for`, `not needed`; `subject` names what it is about, `old` and `new` what it was and is.
+    `no output`, `damaged`, `no trace`, `forced`, `code`, `argument`, `declared`, `upstream`, `unsound`,
+    `off`, `same`, `elsewhere`, `exists`, `not needed`; `subject` names what it is about, `old` and `new` what
+    it was and is.
     """
 
     kind: str
@@ -88,10 +97,12 @@ class Cause:
         change = f": {self.old} -> {self.new}" if self.old and self.new else ""
         if self.kind == "argument":
             return f"argument {self.subject} changed{change}"
-        if self.kind == "code":
+        if self.kind in ("code", "declared"):
             return f"{self.subject or 'its code'} changed{change}"
+        if self.kind == "elsewhere":
+            return f"the same was made in {self.subject}"
         if self.kind == "upstream":
-            return f"upstream {self.subject} changed"
+            return f"upstream {self.subject} changed" if self.subject else "something upstream changed"
         if self.kind == "unsound":
             return f"cannot be judged: {self.subject}"
         words = {
@@ -112,13 +123,29 @@ def own_change(trace: Trace, now: Inputs) -> Cause | None:
         return Cause("unsound", now.unsound[0] if now.unsound else "its code has no fingerprint")
     if trace.code != now.code:
         return Cause("code")
-    for name in now.args:
-        if name not in trace.args:
-            return Cause("argument", name, "", _told(now.args[name]))
-        if trace.args[name] != now.args[name]:
-            return Cause("argument", name, _told(trace.args[name]), _told(now.args[name]))
-    gone = [name for name in trace.args if name not in now.args]
-    return Cause("argument", gone[0], _told(trace.args[gone[0]]), "") if gone else None
+    return _differing("argument", trace.args, now.args) or _differing(
+        "declared", trace.declared, now.declared
+    )
+
+
+def _differing(kind: str, old: Mapping[str, str], new: Mapping[str, str]) -> Cause | None:
+    """The first text that is new, is another or is gone."""
+    for name in (*new, *old):
+        if old.get(name) != new.get(name):
+            return Cause(kind, name, _told(old.get(name, "")), _told(new.get(name, "")))
+    return None
+
+
+def code_change(old: Mapping[str, str], new: Mapping[str, str]) -> Cause:
+    """Which parts of a fingerprint differ: two by name, of more the number of the others.
+
+    >>> code_change({"code of f": "1", "constant X": "=2"}, {"code of f": "1", "constant X": "=3"}).text
+    'constant X changed: 2 -> 3'
+    """
+    names = [name for name in (*new, *(n for n in old if n not in new)) if old.get(name) != new.get(name)]
+    if len(names) == 1:
+        return Cause("code", names[0], _told(old.get(names[0], "")), _told(new.get(names[0], "")))
+    return Cause("code", " and ".join(names) if len(names) < 3 else f"{names[0]} and {len(names) - 1} others")
 
 
 def upstream_change(trace: Trace, now: Mapping[str, str]) -> Cause:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ramify.core.keys import encode_key
-from ramify.errors import ModeError
+from ramify.errors import ModeError, StorageError
 from ramify.executors.threads import ThreadExecutor
+from ramify.files.local import local_path
+from ramify.plan.folder import read_plan
 from ramify.plan.load import load_function
+from ramify.plan.opened import Plan
+from ramify.plan.paths import is_plan
 from ramify.ports import Executor, Order, Outcome
 from ramify.run.contract import Policy
 from ramify.run.interrupts import Interrupts
@@ -19,6 +25,10 @@ from ramify.run.options import Options
 from ramify.run.queue import ReadyQueue
 from ramify.run.view import LOGS
 from ramify.run.work import PlanWork
+from ramify.settings import HOME, project_home
+from ramify.stores.traces import FOLDER as TRACES
+from ramify.stores.traces import Elsewhere
+from ramify.values.declared import InputCache
 from ramify.worker.logs import log_name
 
 
@@ -66,6 +76,76 @@ def _asked_locally(work: PlanWork, options: Options) -> dict[str, tuple[dict[str
         if options.executor is None:
             asked[name] = local_options(name, given)
     return asked
+
+
+def elsewhere_of(options: Options, outputs: str) -> Elsewhere:
+    """Whose results may count besides those in the run's own folder of outputs."""
+    if options.reuse_from is None:
+        home = _home() if options.what_counts == "auto" and not options.skip_completed else None
+        return Elsewhere(outputs, [] if home is None else [home])
+    homes, folders = [], []
+    for given in options.reuse_from:
+        path = os.path.abspath(local_path(given))
+        home = next(
+            (p for p in (path, os.path.join(path, HOME)) if os.path.isdir(os.path.join(p, TRACES))), ""
+        )
+        if home:
+            homes.append(home)
+        else:
+            folders.append(_outputs_at(path))
+    return Elsewhere(outputs, homes, folders)
+
+
+def _outputs_at(path: str) -> str:
+    """The outputs that a folder means: those of its plan, those in it, or itself."""
+    if not os.path.isdir(path):
+        raise ModeError(f"reuse_from names {path!r}, which is no folder", name="reuse_from")
+    for plan in (path, os.path.join(path, "plan")):
+        if is_plan(plan):
+            return read_plan(plan).outputs
+    inside = os.path.join(path, "outputs")
+    return inside if os.path.isdir(inside) else path
+
+
+def forced_by(globs: Sequence[str], plan: Plan) -> Callable[[str], bool] | None:
+    """A test for the ids of jobs that are to run whatever is there; None where there are none.
+
+    Raises `ModeError` for a glob that fits no job.
+    """
+    if not globs:
+        return None
+    ids = plan.job_ids()
+    for glob in globs:
+        if not any(fits(job_id, (glob,)) for job_id in ids):
+            from difflib import get_close_matches
+
+            near = get_close_matches(glob, ids, 3)
+            hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {len(ids)} jobs"
+            raise ModeError(f"force names {glob!r}, which fits no job: {hint}", name="force")
+    return lambda job_id: fits(job_id, globs)
+
+
+def fits(job_id: str, globs: Sequence[str]) -> bool:
+    """Whether an id is one of these, lies below one, or matches it as a glob.
+
+    >>> fits("scores/m1/train", ["scores"]), fits("scores/m1/train", ["*/train"]), fits("a", ["b"])
+    (True, True, False)
+    """
+    return any(job_id == g or job_id.startswith(f"{g}/") or fnmatchcase(job_id, g) for g in globs)
+
+
+def input_cache() -> InputCache:
+    """What the project remembers of the contents of declared files."""
+    home = _home()
+    return InputCache(None if home is None else os.path.join(home, "@inputs"))
+
+
+def _home() -> str | None:
+    """The project's own folder; None where nobody can say where that is, as the catalogue will tell."""
+    try:
+        return project_home()
+    except (OSError, StorageError):
+        return None
 
 
 def make_executors(

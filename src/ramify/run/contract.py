@@ -29,7 +29,9 @@ class Work(Protocol):
 
 
 class Policy(msgspec.Struct):
-    """What is to be done about time and failure. Times are seconds; the dicts are by node number."""
+    """What is to be done about time and failure. Times are seconds; the dicts are by node number. `spent` are
+    attempts that an earlier driver of the run made.
+    """
 
     fail_fast: bool = True
     workers: int | None = 1
@@ -37,10 +39,11 @@ class Policy(msgspec.Struct):
     timeout: float | None = None
     node_retries: dict[int, int] = msgspec.field(default_factory=dict)
     node_timeouts: dict[int, float] = msgspec.field(default_factory=dict)
+    spent: dict[int, int] = msgspec.field(default_factory=dict)
 
     def retries_of(self, node: int) -> int:
-        """How many more attempts a failed node may have in all."""
-        return self.node_retries.get(node, self.retries)
+        """The last attempt that another may follow; those of an earlier driver do not count."""
+        return self.node_retries.get(node, self.retries) + self.spent.get(node, 0)
 
     def timeout_of(self, node: int) -> float | None:
         """How long an attempt of the node may take."""

@@ -89,6 +89,8 @@ class Driver(Role):
             self.tell(order.node, order.attempt, "ended", outcome)
             if self.recorder.observers:
                 self.recorder.show()
+            else:
+                self.recorder.tend()
 
     def _look_at_time(self) -> float | None:
         """Has what is late stopped, by whoever drives; returns the seconds until something else is due."""

@@ -1,4 +1,4 @@
-"""One execution of a plan, from the lock to the last sidecar."""
+"""One execution of a plan, from the lock to the last sidecar; and the going on of one whose driver died."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 from ramify._version import __version__
 from ramify.catalogue import open_catalogue
 from ramify.core.engine import EVERYTHING
-from ramify.errors import ModeError, OutputsExistError, RamifyError, RamifyWarning
+from ramify.errors import ModeError, OutputsExistError, PlanError, RamifyError, RamifyWarning
 from ramify.files.lock import FolderLock
 from ramify.journals.file import FileJournal
 from ramify.plan.folder import read_plan
 from ramify.plan.opened import Plan
-from ramify.run.assemble import apply_policies, make_executors
+from ramify.run.assemble import apply_policies, elsewhere_of, forced_by, input_cache, make_executors
 from ramify.run.contract import Policy
 from ramify.run.driver import Driver
 from ramify.run.interrupts import Interrupts
@@ -27,11 +27,20 @@ from ramify.run.options import Options
 from ramify.run.queue import ReadyQueue
 from ramify.run.ranks import ranks
 from ramify.run.record import Recorder
+from ramify.run.recover import (
+    adopt_parts,
+    back_to_work,
+    end_orphans,
+    fold_run,
+    is_same_plan,
+    keep_definitions,
+)
 from ramify.run.verdict import error_of, status_of
 from ramify.run.view import JOURNAL, graph_record
 from ramify.run.work import PlanWork
 from ramify.settings import project_home
 from ramify.stores.folder import FolderStore
+from ramify.stores.traces import TraceWriter
 from ramify.values import LazyDict
 from ramify.worker.failure import capped
 
@@ -53,51 +62,102 @@ def execute(plan_path: str, **options: Any) -> LazyDict:
         raise ModeError(
             f"there is a run {name!r} in {plan.run_folder} already: choose another name", name=name
         )
-    with nullcontext() if chosen.lock is not None else FolderLock(plan.run_folder, run=name):
-        run = Run(plan, name, chosen)
-        if chosen.on_start is not None:
-            chosen.on_start(run)
-        run.carry_out()
+    with (
+        nullcontext(chosen.lock) if chosen.lock is not None else FolderLock(plan.run_folder, run=name) as lock
+    ):
+        _after_a_death(plan, lock)
+        Run(plan, name, chosen).carry_out()
     return LazyDict(plan.outputs)
 
 
-class Run:
-    """One execution of a plan: its name, its folder, how it stands, and the way to end it."""
+def resume(plan_path: str, name: str, **options: Any) -> LazyDict:
+    """Goes on with a run of a plan: the same graph, the same journal, a new driver.
 
-    def __init__(self, plan: Plan, name: str, options: Options) -> None:
+    What is complete stays; what was under way, failed or is no longer there is done again. Raises as
+    `execute` does, and `PlanError` where the plan is another by now.
+    """
+    chosen = Options(**options)
+    chosen.check()
+    plan = read_plan(plan_path)
+    folder = os.path.join(plan.run_folder, name)
+    if not is_same_plan(folder, plan):
+        raise PlanError(
+            f"the plan {plan.path} is not the one that the run {name} executed any more: run it anew with "
+            "skip_completed=True (ramify run --skip-completed), which keeps what still holds",
+            path=plan.path,
+        )
+    with FolderLock(plan.run_folder, run=name) as lock:
+        _after_a_death(plan, lock)
+        store = FolderStore(plan.outputs)
+        Run(plan, name, chosen, fold_run(folder, plan, store, cache=input_cache())).carry_out()
+    return LazyDict(plan.outputs)
+
+
+def _after_a_death(plan: Plan, lock: FolderLock) -> None:
+    """A driver that died left workers: nobody waits for them, and they may still write."""
+    if lock.taken_over is not None:
+        ended = end_orphans(plan)
+        if ended:
+            warnings.warn(
+                f"{ended} {'process' if ended == 1 else 'processes'} of a run whose driver died were ended",
+                RamifyWarning,
+                stacklevel=2,
+            )
+
+
+class Run:
+    """One execution of a plan: its name, its folder, how it stands, and the way to end it.
+
+    `past` are the tables of the run as an earlier driver left them.
+    """
+
+    def __init__(self, plan: Plan, name: str, options: Options, past: PlanWork | None = None) -> None:
         self.plan = plan
         self.name = name
         self.folder = os.path.join(plan.run_folder, name)
         self.options = options
-        self.store = FolderStore(plan.outputs)
-        self._prepare_outputs()
-        self.work = PlanWork(plan, self.store, name, reuse="exists" if options.skip_completed else "off")
+        self.resumed = past is not None
+        self.work = past or self._new_work()
+        self.store = self.work.store
         self.engine = self.work.engine
-        self.driver = self._make_driver()
         self.started = 0.0
         self.end: dict[str, Any] | None = None
+        self._prepare_outputs()
+        self.driver = self._make_driver()
+
+    def _new_work(self) -> PlanWork:
+        options = self.options
+        return PlanWork(
+            self.plan,
+            FolderStore(self.plan.outputs),
+            self.name,
+            reuse=options.what_counts,
+            forced=forced_by(options.force, self.plan),
+            elsewhere=elsewhere_of(options, self.plan.outputs),
+            target=options.target,
+            cache=input_cache(),
+        )
 
     # ---- before anything runs
 
     def _prepare_outputs(self) -> None:
-        """Adopts what a killed run left whole, or refuses to mix with what is there."""
+        """Takes in what a killed run left whole, or refuses to mix with what is there."""
+        if self.resumed:
+            back_to_work(self.work, time.time())
+        elif self.options.is_reusing:
+            if adopt_parts(self.plan, self.store):
+                self.work.rebuilder.look_again()
+        else:
+            self._refuse_to_mix()
+        self.store.sweep()
+
+    def _refuse_to_mix(self) -> None:
         present = self.store.listing()
-        if self.options.skip_completed:
-            self._adopt_parts()
-        elif present:
+        if present:
             stored = {self.plan.stored(i): i for i in self.plan.job_ids()}
             ids = sorted(stored[name] for name in present if name in stored)
             if ids:
                 raise _outputs_exist(ids, self.plan.outputs)
-        self.store.sweep()
-
-    def _adopt_parts(self) -> None:
-        parts = self.store.parts()
-        places = {self.plan.stored(job_id) for job_id in self.plan.job_ids()} if parts else set()
-        for token, record in parts:
-            place = record.get("job_id")
-            if place in places and self.store.holds(place) is None:
-                self.store.adopt(place, token, record)
 
     def _make_driver(self) -> Driver:
         options, engine = self.options, self.engine
@@ -106,6 +166,7 @@ class Run:
             workers=None if options.executor is not None else options.max_workers or 1,
             retries=options.retries or 0,
             timeout=options.timeout,
+            spent={n: attempts for n, attempts in enumerate(engine.attempts) if attempts},
         )
         rank = ranks(engine.keys, engine.parents, by_path=policy.workers != 1)
         queue = ReadyQueue(rank, machine_limits(options.limits))
@@ -117,6 +178,8 @@ class Run:
             FileJournal(os.path.join(self.folder, JOURNAL), durable=options.durable),
             options.observers,
             prompt=True,
+            notes=self.work.notes,
+            keep=self._keep,
         )
         return Driver(
             engine,
@@ -132,6 +195,8 @@ class Run:
 
     def carry_out(self) -> None:
         """Runs to the end, writes the end down, and raises `DAGExecutionError` where an output is missing."""
+        if self.options.on_start is not None:
+            self.options.on_start(self)
         with self.driver.interrupts:
             self._begin()
             try:
@@ -148,10 +213,14 @@ class Run:
         facts = self._facts()
         recorder = self.driver.recorder
         recorder.begin(facts)
-        recorder.journal.append(graph_record(self.engine))
+        if not self.resumed:
+            recorder.journal.append(graph_record(self.engine))
+        keep_definitions(self.plan, self.folder)
+        self._open_traces()
         recorder.introduce(self.engine, facts)
         self._catalogue("began", facts)
-        self.engine.want(None, EVERYTHING, self.started)
+        if not self.resumed:
+            self.engine.want(None, EVERYTHING, self.started)
 
     def _facts(self) -> dict[str, Any]:
         options = self.options
@@ -162,7 +231,10 @@ class Run:
             "outputs": os.path.relpath(self.plan.outputs, self.folder),
             "mode": options.execution_mode if options.executor is None else type(options.executor).__name__,
             "workers": self.driver.policy.workers,
-            "started": self.started,
+            "resumed" if self.resumed else "started": self.started,
+            "reuse": options.what_counts,
+            "options": options.to_record(),
+            "target": options.target,
             "host": os.uname().nodename,
             "pid": os.getpid(),
             "python": sys.version.split()[0],
@@ -171,6 +243,25 @@ class Run:
         }
         return {name: _encodable(fact) for name, fact in facts.items()}
 
+    def _open_traces(self) -> None:
+        """What this run makes, others of the project may reuse; and `why` can tell what changed since."""
+        self._guarded("reuse between runs is off for what it makes", self._write_traces)
+
+    def _write_traces(self) -> None:
+        self.work.traces = TraceWriter(project_home(), self.plan.outputs, self.name, self.options.target)
+        self.work.rebuilder.keep_codes(self.plan.codes)
+
+    def _keep(self) -> None:
+        self._guarded("later runs may have to read outputs again", self.work.flush)
+
+    def _guarded(self, price: str, act: Any) -> None:
+        """What is a convenience for later runs: this one goes on without it."""
+        try:
+            act()
+        except (OSError, RamifyError) as error:
+            self.work.traces = None
+            warnings.warn(f"{price}: {error}", RamifyWarning, stacklevel=3)
+
     def _finish(self, trouble: str | None) -> None:
         """Tidies up and writes the end down; `trouble` is the name of what ended the run early."""
         try:
@@ -178,10 +269,18 @@ class Run:
                 self.store.sweep()
             if self.driver.is_good():
                 self._seal()
+            self._doubt()
+            self._keep()
         except BaseException as error:
             self._write_end(type(error).__name__)
             raise
         self._write_end(trouble)
+
+    def _doubt(self) -> None:
+        """Outputs that a job could not load are not believed in by the next run before it has read them."""
+        for node, outcome in self.driver.outcomes.items():
+            if outcome.error is not None and outcome.error.during == "load":
+                self.work.doubt(node)
 
     def _write_end(self, trouble: str | None) -> None:
         self.end = {
@@ -234,8 +333,9 @@ class Run:
 def _outputs_exist(ids: list[str], outputs: str) -> OutputsExistError:
     some = ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else "")
     return OutputsExistError(
-        f"{len(ids)} outputs are in {outputs} already ({some}): keep them with "
-        "skip_completed=True, or remove them with clear_outputs",
+        f"{len(ids)} outputs are in {outputs} already ({some}): keep what still holds with "
+        "skip_completed=True, or with reuse='auto', which also takes what other runs made; or remove them "
+        "with clear_outputs",
         job_ids=ids,
     )
 

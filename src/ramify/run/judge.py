@@ -14,7 +14,7 @@ from typing import Final
 from ramify.core.engine import EVERYTHING
 from ramify.core.graph import GATHER, KIND, REUSABLE
 from ramify.core.table import GOOD, IDLE, READY
-from ramify.rebuild.trace import LOAD, MAYBE, REUSE, RUN, SKIP, Cause, own_change, upstream_change
+from ramify.rebuild.trace import LOAD, MAYBE, REUSE, RUN, SKIP, Cause
 from ramify.run.questions import answer
 from ramify.run.work import PlanWork
 
@@ -46,7 +46,7 @@ class Judge:
         engine = self.engine
         engine.want(targets, EVERYTHING if targets is None else "asked for")
         while engine.busy:
-            answer(engine, self.work.early, self._late, lambda: 0.0)
+            answer(engine, self.work.rebuilder.early, self._late, lambda: 0.0)
             ready, engine.ready = engine.ready, []
             for node in ready:
                 if engine.state[node] == READY:
@@ -56,7 +56,7 @@ class Judge:
     def _late(self, node: int) -> str | None:
         """As the run would answer; where a parent's output is not known, whatever is certain all the same."""
         if self._first_unknown(node) < 0:
-            return self.work.late(node)
+            return self.work.rebuilder.late(node)
         if self._certain(node) is not None:
             return None
         self._found[node] = MAYBE
@@ -91,36 +91,18 @@ class Judge:
         return known
 
     def _look(self, node: int) -> Cause | None:
-        work = self.work
         if not self.engine.flags[node] & REUSABLE:
-            return work.unasked(node)
-        rebuilder = work.rebuilder
-        if rebuilder.mode(node) == "exists":
-            return None if rebuilder.early(node) is not None else Cause("no output")
-        if not rebuilder.inputs(node).is_sound:
-            reasons = rebuilder.inputs(node).unsound
-            return Cause("unsound", reasons[0] if reasons else "its code has no fingerprint")
-        if rebuilder.row(node) is None:
-            return rebuilder.missing(node)
-        trace = rebuilder.trace(node)
-        if trace is None:
-            return Cause("no trace")
-        cause = own_change(trace, rebuilder.inputs(node))
-        if cause is not None and cause.kind == "code":
-            return Cause("code", rebuilder.changed_code(node, trace))
-        return cause
+            return self.work.unasked(node)
+        return self.work.rebuilder.certain(node)
 
     def _cause(self, node: int) -> Cause:
         certain = self._certain(node)
         if certain is not None:
             return certain
-        trace = self.work.rebuilder.trace(node)
         unknown = self._first_unknown(node)
-        if trace is None or unknown >= 0:
+        if unknown >= 0:
             return Cause("upstream", self.engine.keys[unknown])
-        parents = self.engine.parents[node]
-        now = {self.engine.keys[p]: self.work.rebuilder.digest(p) for p in parents}
-        return upstream_change(trace, now)
+        return self.work.rebuilder.cause(node)
 
     def _verdict(self, node: int) -> Verdict:
         engine = self.engine
@@ -133,8 +115,14 @@ class Judge:
         if engine.state[node] == IDLE:
             return Verdict(key, SKIP, Cause("not needed"))
         assert GOOD[engine.state[node]], "what does not run, stands"
-        kept = "exists" if self.work.rebuilder.mode(node) == "exists" else "same"
-        return Verdict(key, LOAD if self._is_read(node) else REUSE, Cause(kept))
+        return Verdict(key, LOAD if self._is_read(node) else REUSE, self._kept(node))
+
+    def _kept(self, node: int) -> Cause:
+        rebuilder = self.work.rebuilder
+        found = rebuilder.brought.get(node)
+        if found is not None:
+            return Cause("elsewhere", found[0].outputs)
+        return Cause("exists" if rebuilder.mode(node) == "exists" else "same")
 
     def _is_read(self, node: int) -> bool:
         engine = self.engine

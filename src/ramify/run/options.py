@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ramify.errors import ModeError
 from ramify.files.lock import FolderLock
+from ramify.plan.policy import REUSES
 from ramify.ports import Observer
 from ramify.run.names import check_name
 
@@ -15,6 +16,17 @@ if TYPE_CHECKING:
     from ramify.run.execute import Run
 
 MODES: Final = ("subprocess", "thread", "process")
+KEPT: Final = (
+    "execution_mode",
+    "max_workers",
+    "on_failure",
+    "retries",
+    "timeout",
+    "limits",
+    "durable",
+)
+"""What a run that is resumed takes over where nothing else is said."""
+
 ON_FAILURE: Final = ("fail_fast", "continue")
 
 
@@ -24,12 +36,16 @@ class Options:
 
     `limits` are amounts of resources that win over the machine's. `durable` survives a power cut.
     `on_start` gets the `Run` before anything runs. `lock` is the run folder's, where the caller has it.
+    `target` names what is run, for telling what a job was made of the last time.
     """
 
     executor: Any = None
     max_workers: int | None = None
     execution_mode: str = "subprocess"
     skip_completed: bool = False
+    reuse: str | None = None
+    force: Sequence[str] = ()
+    reuse_from: Sequence[str] | None = None
     on_failure: str = "fail_fast"
     job_resources: Mapping[Any, Mapping[str, Any]] | None = None
     retries: int | None = None
@@ -40,6 +56,23 @@ class Options:
     observers: Sequence[Observer] = ()
     on_start: Callable[[Run], object] | None = None
     lock: FolderLock | None = None
+    target: str = ""
+
+    @property
+    def what_counts(self) -> str:
+        """What of earlier runs may count for jobs that say nothing themselves."""
+        if self.reuse is not None:
+            return self.reuse
+        return "auto" if self.skip_completed or self.force or self.reuse_from is not None else "off"
+
+    @property
+    def is_reusing(self) -> bool:
+        """Whether outputs that are there are no mistake."""
+        return self.reuse is not None or self.what_counts != "off"
+
+    def to_record(self) -> dict[str, Any]:
+        """What another driver of the same run needs to know of them."""
+        return {name: getattr(self, name) for name in KEPT if getattr(self, name) is not None}
 
     def check(self) -> None:
         """Raises `ModeError` for a value that is unknown, or that excludes another."""
@@ -47,6 +80,13 @@ class Options:
             raise ModeError(_unknown("execution_mode", self.execution_mode, MODES))
         if self.on_failure not in ON_FAILURE:
             raise ModeError(_unknown("on_failure", self.on_failure, ON_FAILURE))
+        if self.reuse is not None and self.reuse not in REUSES:
+            raise ModeError(_unknown("reuse", self.reuse, REUSES))
+        if self.skip_completed and self.reuse not in (None, "auto"):
+            raise ModeError(
+                "skip_completed=True is reuse='auto' with the outputs of this folder alone; it excludes "
+                f"{self.reuse!r}"
+            )
         if self.executor is not None and self.max_workers is not None:
             raise ModeError("pass executor or max_workers, not both: an executor knows its own workers")
         if self.max_workers is not None and not _is_count(self.max_workers, 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -12,6 +13,9 @@ from ramify.core.replay import Rows
 from ramify.errors import RamifyWarning
 from ramify.ports import Journal, Observer
 
+_PATIENCE = 1.0
+"""Seconds that what later runs may use stays unwritten; after a kill it is found again, but slower."""
+
 
 class Recorder:
     """Writes batches of rows, and keeps them for the observers until the waiting thread shows them.
@@ -19,11 +23,26 @@ class Recorder:
     Records of a journal: `["run", facts]` first, `["rows", letters, nodes, times, data]` for every batch,
     `["at", node, attempt, handle]` for what a recovered driver could hold on to, `["end", facts]` last.
     With `prompt`, a start is written before it is made, however short the job was the last time.
+
+    `notes` gives what is to be said before a batch: `["why", [[node, kind, subject, old, new], ...]]` for
+    causes that do not go without saying, `["declared", texts by id]` for what was found of declared files and
+    variables. `keep` writes what is no part of the journal.
     """
 
-    def __init__(self, journal: Journal, observers: Sequence[Observer] = (), *, prompt: bool = False) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        observers: Sequence[Observer] = (),
+        *,
+        prompt: bool = False,
+        notes: Callable[[], Sequence[Sequence[Any]]] | None = None,
+        keep: Callable[[], None] | None = None,
+    ) -> None:
         self.journal = journal
         self.prompt = prompt
+        self._notes = notes
+        self._keep = keep
+        self._kept = time.monotonic()
         self.observers = list(observers)
         self._unseen: deque[Rows] = deque()
 
@@ -38,6 +57,9 @@ class Recorder:
 
     def write(self, rows: Rows) -> None:
         """One batch of rows."""
+        if self._notes is not None:
+            for note in self._notes():
+                self.journal.append(note)
         self.journal.append(["rows", *rows])
         if self.observers:
             self._unseen.append(rows)
@@ -48,6 +70,7 @@ class Recorder:
 
     def show(self) -> None:
         """Shows the observers what happened since the last call; in the waiting thread only."""
+        self.tend()
         while self._unseen:
             letters, nodes, times, data = self._unseen.popleft()
             changes = list(zip(letters, nodes, times, data, strict=True))
@@ -55,6 +78,12 @@ class Recorder:
                 self._guarded(observer, lambda: observer.saw(changes))  # noqa: B023  # called at once
         for observer in self._those_with("tick"):
             self._guarded(observer, observer.tick)
+
+    def tend(self) -> None:
+        """Has what later runs may use written down, about once a second; in the waiting thread only."""
+        if self._keep is not None and time.monotonic() - self._kept > _PATIENCE:
+            self._keep()
+            self._kept = time.monotonic()
 
     def end(self, facts: dict[str, Any]) -> None:
         """The last record: how it ended. The observers are told even where it cannot be written."""

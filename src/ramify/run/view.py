@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ramify.core.engine import Engine
-from ramify.core.graph import GATHER, KIND
+from ramify.core.graph import GATHER, KIND, REUSABLE
 from ramify.core.keys import sort_key
 from ramify.core.replay import Rows, replay
-from ramify.core.table import BLOCKED, NAMES
+from ramify.core.table import BLOCKED, NAMES, REUSED
 from ramify.core.views import STATUS, blocker
 from ramify.errors import JobIdError, JournalError, UnknownRunError
 from ramify.files.lock import read_holder
 from ramify.journals.file import read_journal
+from ramify.rebuild.trace import Cause
 from ramify.worker.logs import log_name
 
 JOURNAL: Final = "journal.jsonl"
@@ -29,9 +30,10 @@ LOGS: Final = "logs"
 class JobView:
     """One job of a run. Times are seconds since the epoch; `seconds` is how long its last attempt took.
 
-    `failure` holds `type`, `message`, `traceback` and, where known, `exit_code`, `signal`, `host`, `pid`.
-    `blocked_by` is the id of the job whose failure keeps this one from running. `note` says why it was
-    cancelled. `log` is the file with what its last attempt printed, None where it printed nothing.
+    `cause` is why it ran, or why it did not have to; None where it has not come to that. `failure` holds
+    `type`, `message`, `traceback` and, where known, `exit_code`, `signal`, `host`, `pid`. `blocked_by` is the
+    id of the job whose failure keeps this one from running. `note` says why it was cancelled. `log` is the
+    file with what its last attempt printed, None where it printed nothing.
     """
 
     job_id: str
@@ -40,6 +42,7 @@ class JobView:
     attempts: int
     started: float | None
     ended: float | None
+    cause: Cause | None = None
     failure: dict[str, Any] | None = None
     blocked_by: str | None = None
     note: str | None = None
@@ -68,6 +71,7 @@ class RunView:
         self.facts: dict[str, Any] = {}
         self.end: dict[str, Any] | None = None
         self.engine = Engine()
+        self._causes: dict[int, Cause] = {}
         self._started: dict[int, float] = {}
         self._ended: dict[int, float] = {}
         holder = read_holder(os.path.dirname(self.folder))  # first: the end is written before the lock goes
@@ -95,9 +99,12 @@ class RunView:
         elif what == "run":
             self.facts.update(fields[0])
             self.end = None
+        elif what == "why":
+            for node, *told in fields[0]:
+                self._causes[node] = Cause(*told)
         elif what == "end":
             self.end = fields[0]
-        elif what != "at":
+        elif what not in ("at", "declared"):
             raise ValueError(f"this version does not know the record {what!r}")
 
     def _keep_times(self, rows: Rows) -> None:
@@ -191,11 +198,26 @@ class RunView:
             attempts=engine.attempts[node],
             started=self._started.get(node),
             ended=self._ended.get(node),
+            cause=self._cause(node),
             failure=reason if isinstance(reason, dict) else None,
             blocked_by=blocker(engine, node) if state == BLOCKED else None,
             note=reason if isinstance(reason, str) else None,
             log=self.log_of(node),
         )
+
+    def _cause(self, node: int) -> Cause | None:
+        """What was written down; where nothing was, what goes without saying."""
+        reuse = self.facts.get("reuse", "off")
+        if self.engine.state[node] == REUSED:
+            return self._causes.get(node, Cause("exists" if reuse == "exists" else "same"))
+        if not self.engine.attempts[node]:
+            return None
+        plain = "off" if not self.engine.flags[node] & REUSABLE else "no output"
+        return self._causes.get(node, Cause(plain))
+
+    def digest_of(self, job_id: str) -> str | None:
+        """The digest of the job's output as this run made or found it; None where it has none."""
+        return self.engine.digests.get(self.engine.number[job_id])
 
     def log_of(self, node: int, attempt: int | None = None) -> str | None:
         """The log file of an attempt (the last, if None), or None where it printed nothing."""

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final
 
 from ramify.core.engine import Engine
 from ramify.core.graph import GATHER, REUSABLE, WORK
+from ramify.errors import StorageError
 from ramify.plan.definition import Definition
 from ramify.plan.opened import Plan
 from ramify.ports import Order, Outcome
-from ramify.rebuild.trace import Cause
+from ramify.rebuild.trace import Cause, Trace, trace_of
+from ramify.run.dependencies import Declared, Dependencies
 from ramify.run.reuse import Rebuilder
 from ramify.stores.folder import FolderStore
+from ramify.stores.index import Row
+from ramify.stores.traces import Elsewhere, Found, TraceWriter
+from ramify.values.declared import InputCache
+from ramify.values.sidecar import Record, digest_in
+
+_PLAIN_CAUSES: Final = ("no output", "off")
+"""Causes that are not written down: they are what is meant where nothing is said."""
+
+Note = list[Any]
+"""A record of the journal; see `Recorder`."""
 
 
 class PlanWork:
     """The tables behind the numbers of a run on disk.
 
     `reuse` says what of earlier runs may count for jobs that say nothing themselves: `"off"`, `"exists"` or
-    `"auto"`; `forced` whether a job is to run whatever is there.
+    `"auto"`; `forced` whether a job is to run whatever is there; `elsewhere` whose results may count besides
+    those of this folder. `target` names what the run is of.
     """
 
     def __init__(
@@ -29,50 +44,70 @@ class PlanWork:
         *,
         reuse: str = "off",
         forced: Callable[[str], bool] | None = None,
+        elsewhere: Elsewhere | None = None,
+        target: str = "",
+        cache: InputCache | None = None,
+        declared: Declared | None = None,
     ) -> None:
         self.plan = plan
         self.store = store
         self.run_name = run_name
         self.engine = Engine()
         self.definitions: Sequence[Definition] = list(plan.definitions.values())
+        self.traces: TraceWriter | None = None
+        self._why: list[list[Any]] = []
+        self._told: set[str] = set()
         self._points = [plan.points(d) for d in self.definitions]
-        self._place: list[tuple[int, int]] = []
+        self._kinds: list[tuple[int, int]] = []
+        self._places: list[str | None] = []
+        self._modes: list[str] = []
         self._read_groups = [plan.groups_read_by(d) for d in self.definitions]
         self._sealed: set[str] = set()
         self._node_at: dict[str, int] | None = None
-        self._modes = [d.policy.reuse or reuse for d in self.definitions]
         self._forced = forced
-        self._add_nodes()
+        self._add_nodes([d.policy.reuse or reuse for d in self.definitions])
+        self.dependencies = Dependencies(
+            self.engine, plan, self.definitions, self._points, self._kinds, cache, declared
+        )
         self.rebuilder = Rebuilder(
-            self.engine, store, self.definitions, self._points, self._place, self._modes, plan.path
+            self.dependencies,
+            store,
+            self._places,
+            self._modes,
+            elsewhere or Elsewhere(store.outputs),
+            target,
         )
 
-    def _add_nodes(self) -> None:
-        flags = [WORK if mode == "off" else REUSABLE for mode in self._modes]
+    def _add_nodes(self, modes: Sequence[str]) -> None:
+        flags = [WORK if mode == "off" else REUSABLE for mode in modes]
+        stems = [f"{d.at or d.id}/" if d.at or d.id else "" for d in self.definitions]
         add, forced = self.engine.add, self._forced
-        for key, kind, parents, definition, point in self.plan.graph():
+        for key, kind, parents, number, point in self.plan.graph():
             if kind != "job":
                 add(key, parents, GATHER)
-            elif forced is not None and forced(key):
-                add(key, parents, WORK)
+                self._places.append(None)
+                self._modes.append("off")
             else:
-                add(key, parents, flags[definition])
-            self._place.append((definition, point))
+                stays = forced is not None and forced(key)
+                add(key, parents, WORK if stays else flags[number])
+                definition = self.definitions[number]
+                at_point = stems[number] + self._points[number][point] if point >= 0 else ""
+                self._places.append(at_point or definition.stored(None))
+                self._modes.append(modes[number])
+            self._kinds.append((number, point))
 
     def definition(self, node: int) -> Definition | None:
         """The definition of a node; None for one without work."""
-        number = self._place[node][0]
+        number = self._kinds[node][0]
         return self.definitions[number] if number >= 0 else None
 
     def kind(self, node: int) -> int:
         """The number of the node's definition; -1 for a node without work."""
-        return self._place[node][0]
+        return self._kinds[node][0]
 
     def stored(self, node: int) -> str:
         """Where the node's output is, below the outputs."""
-        number, point = self._place[node]
-        definition = self.definitions[number]
-        return definition.stored(None if point < 0 else self._points[number][point])
+        return self.rebuilder.place(node)
 
     def token(self, node: int, attempt: int) -> str:
         """What an attempt's part is called."""
@@ -80,7 +115,10 @@ class PlanWork:
 
     def order(self, node: int, attempt: int) -> Order:
         """One attempt of a job of the plan."""
-        number, point = self._place[node]
+        number, point = self._kinds[node]
+        self.dependencies.inputs(node)  # what is declared is looked at before the job can change it
+        if attempt == 1:
+            self._say_why(node, self.cause(node))
         for folder in self._read_groups[number]:
             if folder not in self._sealed:
                 self._seal(folder)
@@ -97,35 +135,135 @@ class PlanWork:
 
     def _digests_of(self, places: Sequence[str]) -> dict[str, str]:
         if self._node_at is None:
-            self._node_at = {self.stored(n): n for n, (number, _) in enumerate(self._place) if number >= 0}
+            self._node_at = {place: n for n, place in enumerate(self._places) if place is not None}
         return {place: self.engine.digests[self._node_at[place]] for place in places}
+
+    # ---- what an attempt brought
 
     def accept(self, node: int, attempt: int, outcome: Outcome) -> str | None:
         """Makes the attempt's part the output, with the trace of what it was made of."""
+        place, trace = self.stored(node), self.dependencies.trace(node)
         record = outcome.record
         if record is None:  # a worker elsewhere has put the output in its place already
-            return outcome.digest
-        trace = self.rebuilder.new_trace(node)
-        if trace is not None:
-            record = {**record, "trace": trace.to_record()}
-        self.store.adopt(self.stored(node), self.token(node, attempt), record)
-        if trace is not None:
-            self.rebuilder.made(node, trace, record)
+            record = self._annotated(place, trace, self.token(node, attempt))
+        else:
+            record = _traced(record, trace, self.token(node, attempt))
+            self.store.adopt(place, self.token(node, attempt), record)
+        if trace is not None and record is not None:
+            self._note(self.rebuilder.known.made(place, trace, record))
         return outcome.digest
+
+    def _annotated(self, place: str, trace: Trace | None, token: str) -> Record | None:
+        record = self.store.holds(place)
+        if record is not None:
+            record = _traced(record, trace, token)
+            self.store.annotate(place, record)
+        return record
+
+    def take_part(self, node: int, token: str, record: Record) -> str:
+        """Makes the output of a part that a worker of a dead driver left whole; returns its digest."""
+        place, trace = self.stored(node), self.dependencies.trace(node)
+        record = _traced(record, trace, token)
+        self.store.adopt(place, token, record)
+        if trace is not None:
+            self._note(self.rebuilder.known.made(place, trace, record))
+        return digest_in(record)
+
+    def made_by(self, node: int, token: str) -> str | None:
+        """The digest of the output that is in place, if it is of this very attempt."""
+        record = self.store.holds(self.stored(node))
+        return digest_in(record) if record is not None and record.get("by") == token else None
+
+    def has(self, node: int) -> bool:
+        """Whether the output of a good node is still there and whole."""
+        return self.rebuilder.known.is_whole(self.stored(node), self.engine.digests.get(node, ""))
+
+    def _note(self, row: Row | None) -> None:
+        if row is not None and self.traces is not None:
+            self.traces.add(row)
 
     def drop(self, node: int, attempt: int) -> None:
         """Removes what the attempt left."""
         self.store.discard(self.token(node, attempt))
 
+    def doubt(self, node: int) -> None:
+        """An attempt could not load its inputs: the next run reads them before it believes in them."""
+        places = [self._places[p] for p in self._above(node)]
+        self.rebuilder.known.index.forget([place for place in places if place is not None])
+
+    def _above(self, node: int) -> list[int]:
+        """The nodes with work whose outputs a node reads."""
+        found: list[int] = []
+        stack = list(self.engine.parents[node])
+        while stack:
+            parent = stack.pop()
+            if self._kinds[parent][0] < 0:
+                stack += self.engine.parents[parent]
+            else:
+                found.append(parent)
+        return found
+
+    def flush(self) -> None:
+        """Writes down what is known of the outputs, for later runs."""
+        self.rebuilder.known.index.flush()
+        if self.traces is not None:
+            self.traces.flush()
+
     # ---- the rebuilder's questions
 
     def early(self, node: int) -> str | None:
-        """The digest of an output that stands whatever the parents do."""
-        return self.rebuilder.early(node)
+        """The digest of an output that stands whatever the parents do; from elsewhere it is brought here."""
+        return self._had(node, self.rebuilder.early(node))
 
     def late(self, node: int) -> str | None:
         """The digest of an output that was made of what the parents brought."""
-        return self.rebuilder.late(node)
+        return self._had(node, self.rebuilder.late(node))
+
+    def _had(self, node: int, digest: str | None) -> str | None:
+        found = self.rebuilder.brought.pop(node, None)
+        if digest is None or found is None:
+            return digest
+        try:
+            self._bring(node, *found)
+        except StorageError:  # it went, or cannot be had: then it is made here
+            return None
+        self._say_why(node, Cause("elsewhere", found[0].outputs))
+        return digest
+
+    def _bring(self, node: int, found: Found, row: Row) -> None:
+        other = self.rebuilder.elsewhere.known(found.outputs)
+        record = other.store.holds(found.place)
+        trace = None if record is None else trace_of(record)
+        if record is None or trace is None:
+            raise StorageError(f"the output {found.place} of {found.outputs} is gone", path=found.outputs)
+        early = self.dependencies.early_key(node)
+        trace = replace(trace, early=early or row.early, own=self.dependencies.own_key(node) or "")
+        place = self.stored(node)
+        record = {**record, "trace": trace.to_record()}
+        self.store.bring(place, self.token(node, 0), other.store.stem(found.place), record)
+        self.rebuilder.known.made(place, trace, record)
+
+    def cause(self, node: int) -> Cause:
+        """Why a node runs, its parents being good."""
+        if not self.engine.flags[node] & REUSABLE:
+            return self.unasked(node)
+        return self.rebuilder.cause(node)
+
+    def _say_why(self, node: int, cause: Cause) -> None:
+        if cause.kind not in _PLAIN_CAUSES:
+            self._why.append([node, cause.kind, cause.subject, cause.old, cause.new])
+
+    def notes(self) -> list[Note]:
+        """What the journal is to say before the next rows: why jobs run, and what was declared."""
+        found: list[Note] = []
+        declared = self.dependencies.declared
+        if len(declared) > len(self._told):
+            found.append(["declared", {k: texts for k, texts in declared.items() if k not in self._told}])
+            self._told.update(declared)
+        if self._why:
+            found.append(["why", self._why])
+            self._why = []
+        return found
 
     def unasked(self, node: int) -> Cause:
         """Why a node runs without a question: it is forced, or reuse is off for it."""
@@ -134,8 +272,20 @@ class PlanWork:
 
     def digests(self) -> dict[str, str]:
         """The digest of every output that is good, by where it is stored."""
+        places = self._places
         found = {}
         for node, digest in self.engine.digests.items():
-            if self._place[node][0] >= 0:
-                found[self.stored(node)] = digest
+            place = places[node]
+            if place is not None:
+                found[place] = digest
         return found
+
+
+def _traced(record: Record, trace: Trace | None, token: str) -> Record:
+    """The record with which attempt made it, and of what."""
+    made = {**record, "by": token}
+    if trace is None:
+        made.pop("trace", None)
+    else:
+        made["trace"] = trace.to_record()
+    return made

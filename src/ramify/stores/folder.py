@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from ramify.errors import DraftError, RamifyDeserializationError, StorageError
 from ramify.files.local import (
+    link_tree,
     make_folder,
     read_if_there,
     remove_file,
@@ -96,6 +97,24 @@ class FolderStore:
             os.unlink(part + SIDECAR)
         except FileNotFoundError:
             pass
+
+    def bring(self, job_id: str, attempt: str, stem: str, record: Record) -> None:
+        """Makes a payload of another folder this job's output: by hard links, else by a copy.
+
+        Raises `StorageError` where it is not there, or has links inside that would lead elsewhere from here.
+        """
+        make_folder(self._parts)
+        suffix = record["suffix"]
+        try:
+            link_tree(stem + suffix, self._part(attempt) + suffix)
+            self.adopt(job_id, attempt, record)
+        except BaseException:
+            self.discard(attempt)
+            raise
+
+    def annotate(self, job_id: str, record: Record) -> None:
+        """Writes the record of a complete output anew; the payload stays as it is."""
+        write_atomic(self.stem(job_id) + SIDECAR, sidecar.encode(record))
 
     def discard(self, attempt: str) -> None:
         """Forgets the part of an attempt, if there is one, whatever it had come to."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import deque
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -21,8 +22,18 @@ from ramify.files.local import make_folder, remove_file, write_atomic
 NAME: Final = ".index"
 """The index's name in the folder of outputs: no key begins with a dot."""
 
-Row = tuple[str, str | None, str, str, str, str]
-"""Place, early key, late key, digest, suffix, signature."""
+
+class Row(NamedTuple):
+    """One output: where it is, the keys of its trace, its digest, its suffix, its payload's signature."""
+
+    place: str
+    own: str
+    early: str | None
+    late: str
+    digest: str
+    suffix: str
+    signature: str
+
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(Row)
@@ -33,8 +44,8 @@ class OutputIndex:
 
     >>> import tempfile
     >>> index = OutputIndex(tempfile.mkdtemp())
-    >>> index.add(("a", None, "late", "digest", ".json", "1.2.3")); index.flush()
-    >>> OutputIndex(index.outputs).rows["a"][2]
+    >>> index.add(Row("a", "own", None, "late", "digest", ".json", "1.2.3")); index.flush()
+    >>> OutputIndex(index.outputs).rows["a"].late
     'late'
     """
 
@@ -43,7 +54,7 @@ class OutputIndex:
         self.path = os.path.join(outputs, NAME)
         self.rows: dict[str, Row] = {}
         self._lines = 0
-        self._new: list[bytes] = []
+        self._new: deque[bytes] = deque()  # added by whoever drives, written by the waiting thread
         self._load()
 
     def _load(self) -> None:
@@ -58,22 +69,23 @@ class OutputIndex:
                 row = _decoder.decode(line)
             except msgspec.MsgspecError:  # a line of another version: its output is read instead
                 continue
-            self.rows[row[0]] = row
+            self.rows[row.place] = row
 
     def add(self, row: Row) -> None:
         """Notes an output; written with the next `flush`."""
-        self.rows[row[0]] = row
+        self.rows[row.place] = row
         self._new.append(_encode(row))
 
     def flush(self) -> None:
         """Adds what was noted to the file; a file of mostly stale lines is written anew."""
-        if not self._new:
+        lines = drained(self._new)
+        if not lines:
             return
-        lines, self._new = self._new, []
         self._lines += len(lines)
         if self._lines > 2 * len(self.rows) + 1000:
-            self._lines = len(self.rows)
-            write_atomic(self.path, b"".join(_encode(row) + b"\n" for row in self.rows.values()))
+            rows = list(self.rows.values())
+            self._lines = len(rows)
+            write_atomic(self.path, b"".join(_encode(row) + b"\n" for row in rows))
             return
         make_folder(self.outputs)
         with open(self.path, "ab") as file:
@@ -84,10 +96,17 @@ class OutputIndex:
         gone = [place for place in places if self.rows.pop(place, None) is not None]
         if gone:
             self._lines = 2 * len(self.rows) + 1001
-            self._new = []
             remove_file(self.path)
-            self._new = [_encode(row) for row in self.rows.values()]
+            self._new = deque(_encode(row) for row in self.rows.values())
             self.flush()
+
+
+def drained(lines: deque[bytes]) -> list[bytes]:
+    """Takes all lines out, while others may be adding some."""
+    found = []
+    while lines:
+        found.append(lines.popleft())
+    return found
 
 
 def signature(path: str) -> str | None:

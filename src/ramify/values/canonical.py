@@ -114,6 +114,7 @@ class Walk:
     def __init__(self, code: Code, others: Callable[[Walk, Any], Parts]) -> None:
         """`others` begins what is no plain container."""
         self.code = code
+        self.place: Callable[[Any], int | None] | None = None
         self._others = others
         self._known: dict[int, tuple[Any, bytes]] = {}
         self._open: set[int] = set()
@@ -134,7 +135,10 @@ class Walk:
         self._known[id(value)] = value, token
 
     def begin(self, value: Any) -> Parts:
-        """The generator for a compound."""
+        """The generator for a compound; where `place` gives it a number, that alone stands for it."""
+        number = None if self.place is None else self.place(value)
+        if number is not None:
+            return _placed(number)
         build = _BUILDERS.get(type(value))
         return self._others(self, value) if build is None else build(self, value)
 
@@ -236,6 +240,11 @@ class _Stack:
             step if isinstance(step, Attr) else f"[{step!r:.60}]" for step in steps if step is not None
         )
         return UndigestableError(f"{path}: {why}", path=path)
+
+
+def _placed(number: int) -> Parts:
+    return compound(b"place", (b"%d" % number,))
+    yield  # a generator like the others, of no parts
 
 
 def _items(walk: Walk, items: Iterable[Any]) -> Generator[tuple[Any, object], bytes, list[bytes]]:

@@ -20,8 +20,13 @@ from ramify.values.fingerprint_follow import Follower
 T = TypeVar("T")
 
 
-def digest_value(value: Any, label: str = "value") -> str:
+def digest_value(
+    value: Any, label: str = "value", *, place: Callable[[Any], int | None] | None = None
+) -> str:
     """The digest of a value: 64 hexadecimal digits.
+
+    `place` is asked for each object in it that is made of others: where it gives a number, that number stands
+    for the object, which is not looked into.
 
     Raises `UndigestableError`, whose `path` says where in the value the culprit sits, from `label` on.
 
@@ -40,6 +45,7 @@ def digest_value(value: Any, label: str = "value") -> str:
     if atom is not None:
         return sha256(b"value\0" + atom(value)).hexdigest()
     follower = Follower()
+    follower.walk.place = place
     token = follower.token(value, label)
     follower.drain()
     for why in follower.unsound:

@@ -8,7 +8,7 @@ from time import time_ns
 from typing import Final
 
 from ramify.errors import InfrastructureError
-from ramify.worker.trees import MARK
+from ramify.worker.trees import MARK, mark_of
 from ramify.worker.wire import Setup
 
 SOCKET: Final = 3
@@ -63,7 +63,7 @@ def surroundings(plan: str = "", *, fork: bool = True, environ: dict[str, str] |
         environ=environ,
         plan=plan,
         fork=fork,
-        mark=f"{os.getpid()}-{time_ns()}",
+        mark=f"{mark_of(plan)}{os.getpid()}-{time_ns()}",
     )
 
 

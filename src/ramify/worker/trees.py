@@ -41,17 +41,28 @@ def descendants(roots: Iterable[int]) -> list[int]:
     return found[start:]
 
 
+def mark_of(plan: str) -> str:
+    """How the marks of all workers of one plan begin, whichever driver started them."""
+    from hashlib import blake2b
+
+    return blake2b(os.fsencode(os.path.realpath(plan)), digest_size=8).hexdigest() + "."
+
+
 def marked(mark: str) -> list[int]:
-    """The processes whose environment bears this mark: all that descend from a template, their parents dead
-    or alive, except those that were started with an environment of their own."""
+    """The processes whose environment bears this mark, or one that begins so: all that descend from a
+    template, their parents dead or alive, except those that were started with an environment of their own."""
     entry = f"{MARK}={mark}".encode()
     if not sys.platform.startswith("linux"):
         return _marked_elsewhere(mark)
     return [
         int(name)
         for name in os.listdir("/proc")
-        if name.isdigit() and entry in _read(f"/proc/{name}/environ").split(b"\0")
+        if name.isdigit() and _bears(entry, _read(f"/proc/{name}/environ"))
     ]
+
+
+def _bears(entry: bytes, environ: bytes) -> bool:
+    return environ.startswith(entry) or b"\0" + entry in environ
 
 
 def kill_all(pids: Iterable[int]) -> None:
@@ -64,7 +75,7 @@ def _marked_elsewhere(mark: str) -> list[int]:
     import psutil
 
     found = psutil.process_iter(["environ"])
-    return [process.pid for process in found if (process.info["environ"] or {}).get(MARK) == mark]
+    return [p.pid for p in found if (p.info["environ"] or {}).get(MARK, "").startswith(mark)]
 
 
 def _read(path: str) -> bytes:
