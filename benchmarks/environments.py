@@ -14,8 +14,22 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 FOLDER: Final = ROOT / ".envs"
-PACKAGES: Final = {"ramify": ["ramify"], "tidyrun": ["tidyrun"], "dask": ["dask", "distributed"]}
-WANTED: Final = {"ramify": str(ROOT), "tidyrun": "tidyrun==0.0.8", "dask": "dask[distributed]"}
+PACKAGES: Final = {
+    "ramify": ["ramify"],
+    "tidyrun": ["tidyrun"],
+    "dask": ["dask", "distributed"],
+    "joblib": ["joblib"],
+    "redun": ["redun"],
+    "doit": ["doit"],
+}
+WANTED: Final = {
+    "ramify": str(ROOT),
+    "tidyrun": "tidyrun==0.0.8",
+    "dask": "dask[distributed]",
+    "joblib": "joblib==1.6.0",
+    "redun": "redun==0.44.1",
+    "doit": "doit==0.37.0",
+}
 
 
 def python_of(name: str) -> str:

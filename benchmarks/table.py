@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from measurements import Group, Row
@@ -29,6 +29,7 @@ $ {command}
 """
 
 Result = dict[str, Any]
+Column = tuple[str, Callable[[Row, Result], str]]
 
 
 def document(
@@ -42,9 +43,9 @@ def document(
 
 def section(group: Group, results: list[Result]) -> Iterator[str]:
     """One group as a table."""
-    memory = any("waiting" in result for result in results)
-    extra = [" peak memory", " a waiting node"] if memory else []
-    columns = ["work", " who", " n", " CPU each", " wall each", *extra, f" CPU, × {group.reference}"]
+    extra = extra_columns(group, results)
+    names = [" CPU each", " wall each", *(f" {name}" for name, _ in extra), f" CPU, × {group.reference}"]
+    columns = ["work", " who", " n", *names]
     yield f"## {group.title}\n\n{group.note}\n"
     yield "|" + " |".join(columns) + " |"
     yield "|---|---|" + "---:|" * (len(columns) - 2)
@@ -54,23 +55,35 @@ def section(group: Group, results: list[Result]) -> Iterator[str]:
             references[row.work, None] = references[row.work, row.n] = result
     for row, result in zip(group.rows, results, strict=True):
         reference = references.get((row.work, row.n)) or references.get((row.work, None))
-        cells = cells_of(row, result, reference, SCALE[group.unit], group.unit, memory)
+        cells = cells_of(row, result, reference, group.unit, extra)
         yield "| " + " | ".join(cells) + " |"
     yield ""
 
 
-def cells_of(
-    row: Row, result: Result, reference: Result | None, scale: float, unit: str, memory: bool
-) -> list[str]:
+def extra_columns(group: Group, results: list[Result]) -> list[Column]:
+    """The columns that only some groups have: those that their cases have measured."""
+    columns: list[Column] = []
+    if any("waiting" in result for result in results):
+        columns.append(("peak memory", lambda _, result: f"{result['memory'] / 1e6:,.0f} MB"))
+        columns.append(("a waiting node", lambda _, result: f"{result['waiting']:,.0f} B"))
+    if any("process_cpu" in result for result in results):
+        columns.append(("the process, CPU", lambda _, result: f"{digits(result['process_cpu'])} s"))
+        columns.append(("wall", lambda _, result: f"{digits(result['process_wall'])} s"))
+    if any(row.budget for row in group.rows):
+        columns.append(("budget", lambda row, _: row.budget))
+    return columns
+
+
+def cells_of(row: Row, result: Result, reference: Result | None, unit: str, extra: list[Column]) -> list[str]:
     """One row's cells; a row that failed says so in the place of its times."""
     if "error" in result:
-        return [row.work, row.who, f"{row.n:,}", result["error"], *[""] * (4 if memory else 2)]
+        return [row.work, row.who, f"{row.n:,}", result["error"], *[""] * (len(extra) + 2)]
     each = {name: result[name] / result["n"] for name in ("cpu", "wall")}
     known = reference is not None and "error" not in reference
     ratio = digits(each["cpu"] / (reference["cpu"] / reference["n"])) if reference and known else ""
-    held = [f"{result['memory'] / 1e6:,.0f} MB", f"{result['waiting']:,.0f} B"] if memory else []
-    times = [f"{digits(each[name] * scale)} {unit}" for name in ("cpu", "wall")]
-    return [row.work, row.who, f"{result['n']:,}", *times, *held, ratio]
+    times = [f"{digits(each[name] * SCALE[unit])} {unit}" for name in ("cpu", "wall")]
+    more = [cell(row, result) for _, cell in extra]
+    return [row.work, row.who, f"{result['n']:,}", *times, *more, ratio]
 
 
 def digits(value: float) -> str:

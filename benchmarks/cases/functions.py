@@ -11,3 +11,8 @@ def nothing(*values: object) -> int:
 def point(x: int, y: int) -> int:
     """One point of a grid."""
     return x + y
+
+
+def increment(x: int) -> int:
+    """One call whose result is kept."""
+    return x + 1

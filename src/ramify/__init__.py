@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from ramify.core.keys import Key as Key
     from ramify.core.keys import decode_key as decode_key
     from ramify.core.keys import encode_key as encode_key
+    from ramify.dag.accept import accept as accept
     from ramify.dag.draft import DAG as DAG
     from ramify.dag.evaluate import execute_plan as execute_plan
     from ramify.dag.grid import ParametrizedJob as ParametrizedJob
     from ramify.dag.job import Job as Job
     from ramify.dag.outputs import get_job_states as get_job_states
+    from ramify.dag.preview import Preview as Preview
+    from ramify.dag.resume import resume as resume
     from ramify.errors import ArgumentError as ArgumentError
     from ramify.errors import CallFormError as CallFormError
     from ramify.errors import ChecksumError as ChecksumError
@@ -80,7 +83,10 @@ _HOMES = {
     "ramify.dag.evaluate": "execute_plan",
     "ramify.dag.grid": "ParametrizedJob",
     "ramify.dag.job": "Job",
+    "ramify.dag.accept": "accept",
     "ramify.dag.outputs": "get_job_states",
+    "ramify.dag.preview": "Preview",
+    "ramify.dag.resume": "resume",
     "ramify.errors": (
         "ArgumentError CallFormError ChecksumError CycleError DraftError DuplicateKeyError GraphError "
         "InfrastructureError JobCancelled JobError JobIdError JobTimeout JournalError LockedError ModeError "

@@ -18,6 +18,9 @@ from ramify.errors import ModeError, StorageError
 MODES: Final = ("subprocess", "process", "thread")
 """What `mode` may be."""
 
+REUSES: Final = ("auto", "off", "exists")
+"""What `reuse` may be."""
+
 _CONFIG: Final = "ramify.toml"
 _PROJECT: Final = "pyproject.toml"
 _KINDS: Final = {
@@ -48,6 +51,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     retries: int | None = None
     timeout: float | None = None
     skip_completed: bool = False
+    reuse: str = "auto"
+    keep_stale: bool = False
     output: str | None = None
     quiet: bool = False
     verbose: bool = False
@@ -62,6 +67,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ModeError(f"timeout is {self.timeout}: use seconds above 0", name="timeout")
         if self.mode not in MODES:
             raise ModeError(f"mode is {self.mode!r}: use one of {', '.join(MODES)}", name="mode")
+        if self.reuse not in REUSES:
+            raise ModeError(f"reuse is {self.reuse!r}: use one of {', '.join(REUSES)}", name="reuse")
 
 
 KEYS: Final = Settings.__struct_fields__

@@ -100,7 +100,7 @@ def test_status_for_people(call: Call, failed: str) -> None:
     assert "calm-otter  FAILED  1/3 jobs done, 1 failed, 1 blocked" in out
     assert ["g", "1/2", "50%", "1", "failed"] in [line.split() for line in out.splitlines()]
     assert "✗  g/2  ValueError: no such column\\x1b[2J" in out
-    assert "rest  ramify run flow.py -o exp --skip-completed" in out
+    assert "rest  ramify resume calm-otter" in out
     assert "ramify status calm-otter --failed" in out
     assert "\x1b" not in out
 
@@ -120,17 +120,10 @@ def test_a_run_that_is_under_way_is_seen_from_outside(call: Call, project: Path)
 
 
 def test_a_lost_run_says_how_to_go_on(call: Call, project: Path) -> None:
-    write_run(
-        project / "exp", running=["g/2"], end=None, command=["/bin/ramify", "run", "a b.py", "-o", "x", "-k"]
-    )
+    write_run(project / "exp", running=["g/2"], end=None)
     out = call("status", "exp").out
     assert "LOST" in out and "ended without a word" in out
-    assert "ramify run 'a b.py' -k -o exp --skip-completed" in out
-
-
-def test_a_run_from_python_is_continued_from_python(call: Call, project: Path) -> None:
-    write_run(project / "exp", running=["g/2"], end=None, command=["flow.py"])
-    assert "dag.evaluate('exp', skip_completed=True)" in call("status", "exp").out
+    assert "ramify resume exp/run/calm-otter" in out
 
 
 def test_a_damaged_journal_is_infrastructure(call: Call, failed: str) -> None:

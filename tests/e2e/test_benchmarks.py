@@ -48,6 +48,15 @@ def test_many_nodes(engine: str) -> None:
     assert run_case("million", engine, "2000")["waiting"] >= 0
 
 
+@pytest.mark.parametrize(
+    ("engine", "shape"), [("ramify", "grid"), ("ramify", "chains"), ("ramify", "fifth"), ("bare", "grid")]
+)
+def test_a_second_process_makes_no_more_anew_than_it_must(engine: str, shape: str, tmp_path: Path) -> None:
+    result = run_case("reuse", engine, shape, "20", str(tmp_path / "run"))
+    assert result["n"] == 20
+    assert result["process_cpu"] > result["cpu"]
+
+
 def test_calls_in_a_pool_and_a_start() -> None:
     assert run_case("calls", "pool", "10")["n"] == 10
     assert run_case("start", "1", sys.executable, "-c", "pass")["wall"] > 0
@@ -57,7 +66,29 @@ def test_an_unknown_group_is_refused_with_those_that_are_there() -> None:
     command = [sys.executable, str(BENCHMARKS / "run.py"), "speed"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert done.returncode == 2
-    assert "memory, grid, isolated, process, million, start" in done.stderr
+    assert "memory, grid, isolated, process, reuse, million, start" in done.stderr
+
+
+def test_the_table_shows_the_whole_process_and_the_budget() -> None:
+    code = f"""
+import sys; sys.path.insert(0, {str(BENCHMARKS)!r})
+from measurements import Group
+from table import section
+group = Group("g", "Title", "µs", "Ramify", "A note.")
+group.add("work", "Ramify", "case", n=10, budget="25 µs")
+group.add("work", "doit", "case", n=10)
+results = [
+    {{"n": 10, "cpu": 10e-6, "wall": 20e-6, "memory": 0, "process_cpu": 0.2, "process_wall": 0.3}},
+    {{"error": "not done in 900 s"}},
+]
+print("\\n".join(section(group, results)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert "| CPU each | wall each | the process, CPU | wall | budget |" in done.stdout
+    assert "| work | Ramify | 10 | 1.0 µs | 2.0 µs | 0.20 s | 0.30 s | 25 µs | 1.0 |" in done.stdout
+    assert "| work | doit | 10 | not done in 900 s |  |  |  |  |  |" in done.stdout
 
 
 def test_the_table_shows_ratios_and_what_failed() -> None:

@@ -40,8 +40,12 @@ INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 
 COMMANDS: Final = {
-    "run": "Run a flow: every job of it, in order and side by side.",
+    "run": "Run a flow: every job of it that does not hold already.",
+    "plan": "Tell what a run would do with each job, and why.",
+    "why": "Tell why a job ran, or did not have to.",
     "status": "Tell how a run stands, by group.",
+    "resume": "Go on with a run that was killed, cancelled or failed.",
+    "accept": "Declare outputs good under the present code.",
     "logs": "Print what jobs wrote.",
     "ls": "List the runs of this project.",
     "show": "Show an output as a person wants to see it.",

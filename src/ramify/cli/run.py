@@ -10,19 +10,20 @@ from typing import Any, Final
 
 import click
 
-from ramify.cli.find import complete_target, handle_of
-from ramify.cli.output import hush, json_option, paint, put_json, put_lines, verbose_option
+from ramify.cli.ending import Ending, shortened
+from ramify.cli.find import complete_target
+from ramify.cli.output import json_option, paint, verbose_option
+from ramify.cli.reusing import RUNS, reuse_options, reuse_words, target_name
 from ramify.errors import RamifyError
 from ramify.settings import MODES, Settings, project_home, read_settings
-from ramify.show.text import Paint, duration, visible
 
-_RUNS: Final = "@runs"
 _FLAGS: Final = {
     "jobs": "-j",
     "mode": "--mode",
     "retries": "--retries",
     "timeout": "--timeout",
     "profile": "--profile",
+    "reuse": "--reuse",
 }
 
 
@@ -36,69 +37,87 @@ _FLAGS: Final = {
 @click.option("--mode", type=click.Choice(MODES), help="Where a job runs [subprocess].")
 @click.option("--retries", type=click.IntRange(0), help="More attempts for a job that failed [0].")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Most seconds of one attempt.")
-@click.option("--skip-completed", is_flag=True, default=None, help="Keep the outputs that are in the folder.")
+@reuse_options
+@click.option("-n", "--dry-run", is_flag=True, help="Run nothing: tell what would run, and why.")
 @click.option("--name", help="Name of the run [a new one].")
 @click.option("--profile", help="Settings of [tool.ramify.profiles.NAME].")
 @click.option("-q", "--quiet", is_flag=True, default=None, help="Print failures only.")
 @verbose_option
 @json_option
-def run(target: str, name: str | None, as_json: bool, **flags: Any) -> int:
-    """Run a flow: every job of TARGET, in order and side by side.
+def run(
+    target: str,
+    name: str | None,
+    force: tuple[str, ...],
+    force_all: bool,
+    reuse_from: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
+    **flags: Any,
+) -> int:
+    """Run a flow: every job of TARGET, in order and side by side; what still holds is not run again.
 
     TARGET is file.py:name or module:name: a DAG, a ParametrizedJob, or a function without parameters that
     returns one. `file.py` alone will do where it has one DAG, or one called `dag`.
 
     Example: ramify run flow.py -j 4
     """
+    settings = read_settings(flags)
+    words = reuse_words(settings, force, force_all, reuse_from)
+    if dry_run:
+        from ramify.cli.plan import show_plan
+
+        show_plan(target, settings.output, words, as_json=as_json, every=False, tree=False)
+        return 0
     said = {flag: value for flag, value in flags.items() if value is not None}
-    return Flow(target, name, read_settings(flags), said, as_json).carry_out()
+    return Flow(target, name, settings, said, words, as_json).carry_out()
 
 
 class Flow:
     """One call of `ramify run`."""
 
     def __init__(
-        self, target: str, name: str | None, settings: Settings, flags: dict[str, Any], as_json: bool
+        self,
+        target: str,
+        name: str | None,
+        settings: Settings,
+        flags: dict[str, Any],
+        words: dict[str, Any],
+        as_json: bool,
     ) -> None:
         from ramify.run.limits import cores
 
         self.target = target
-        self.settings = settings
         self.flags = flags
         self.as_json = as_json
-        self.quiet = settings.quiet or as_json
         self.name = name or _new_name()
-        self.folder = settings.output or os.path.join(project_home(), _RUNS, self.name)
+        self.folder = settings.output or os.path.join(project_home(), RUNS, self.name)
+        self.ending = RunEnding(self, quiet=settings.quiet or as_json)
         self.options: dict[str, Any] = {
             "name": self.name,
             "max_workers": settings.jobs or cores(),
             "execution_mode": settings.mode,
-            "skip_completed": settings.skip_completed,
             "on_failure": "continue" if settings.keep_going else "fail_fast",
             "retries": settings.retries,
             "timeout": settings.timeout,
+            "target": target_name(target),
+            **words,
         }
 
     def carry_out(self) -> int:
         """Loads the target, runs it, and returns the exit code; nothing has run when this raises."""
         from ramify.dag.evaluate import evaluate_draft
-        from ramify.run.failure import DAGExecutionError
         from ramify.run.options import Options
         from ramify.show.progress import make_progress
 
         Options(**self.options).check()
         draft = self._load()
         plan, outputs = (os.path.join(self.folder, name) for name in ("plan", "outputs"))
-        observers = make_progress(not self.quiet)
-        try:
-            evaluate_draft(draft, plan, outputs, observers=observers, on_start=self._announce, **self.options)
-        except DAGExecutionError:
-            return self._report(1)
-        except KeyboardInterrupt:
-            return self._report(130)
-        except SystemExit as error:
-            return self._report(error.code if isinstance(error.code, int) else 1)
-        return self._report(0)
+        watching: dict[str, Any] = {
+            "observers": make_progress(not self.ending.quiet),
+            "on_start": self._announce,
+            "on_stale": self._tell_stale,
+        }
+        return self.ending.of(lambda: evaluate_draft(draft, plan, outputs, **watching, **self.options))
 
     def _load(self) -> Any:
         from ramify.cli.target import load_target
@@ -108,71 +127,39 @@ class Flow:
 
     def _announce(self, run: object) -> None:
         """The first line: what is run, and where."""
-        if not self.quiet:
-            bold = paint().bold(self.name)
-            self._say([f"{bold}  {visible(self.target)} → {visible(_short(self.folder))}"])
+        ending = self.ending
+        ending.say([f"{ending.bold(self.name)}  {ending.short(self.target)} → {ending.short(self.folder)}"])
 
-    def _say(self, lines: list[str], err: bool = False) -> None:
-        """Prints lines for people; where that cannot be done, the run and its exit code are what counts."""
-        try:
-            put_lines(lines, err=err)
-        except OSError:
-            hush(err)
+    def _tell_stale(self, stale: list[tuple[str, Any]]) -> None:
+        """What is run again, and why; or what is kept all the same, which is told at the end."""
+        from ramify.show.verdicts import stale_lines
 
-    # ---- afterwards
+        if self.options["reuse"] == "exists":
+            self.ending.kept_stale = stale
+        elif stale:
+            self.ending.say(stale_lines(stale, paint(), "runs again"))
 
-    def _report(self, code: int) -> int:
-        from ramify.run.view import JOURNAL, RunView
-        from ramify.show.failure import failure_lines
-        from ramify.show.status import status_document
-
-        folder = os.path.join(self.folder, "run", self.name)
-        if not os.path.exists(os.path.join(folder, JOURNAL)):  # interrupted before the run began
-            return code
-        view = RunView(folder)
-        if self.as_json:
-            again = None if code == 0 else self.resume_command()
-            try:
-                put_json({**status_document(view), "exit_code": code, "resume": again})
-            except BrokenPipeError:
-                hush()
-        handle = handle_of(view)
-        if code:
-            self._say(["", *failure_lines(view, paint(err=True), handle)], err=True)
-        if not self.quiet or code:
-            self._say(self._summary(view, handle, code, paint(err=bool(code))), err=bool(code))
-        return code
-
-    def _summary(self, view: Any, handle: str, code: int, pen: Paint) -> list[str]:
-        from ramify.show.groups import Groups, summed
-        from ramify.show.status import seconds_of
-        from ramify.show.watch import troubles
-
-        whole = summed(Groups(view.engine).all())
-        told = ", ".join([f"{whole.done} of {whole.total} jobs done", *troubles(whole)])
-        took = duration(seconds_of(view) or 0.0)
-        where = visible(_short(view.outputs))
-        if code == 0:
-            return [
-                f"{pen.green('✓')} {pen.bold(self.name)}: {told}, in {took}",
-                f"  {pen.dim('outputs')}  {where}",
-                f"  {pen.dim('look')}     {pen.cyan(shlex.join(['ramify', 'show', handle]))}",
-            ]
-        what = "interrupted" if code >= 128 else "failed"
-        return [
-            f"{pen.red('✗')} {pen.bold(self.name)} {what}: {told}, in {took}",
-            f"  {pen.dim('outputs')}  {where}",
-            f"  {pen.dim('rest')}     {pen.cyan(self.resume_command())}",
-        ]
-
-    def resume_command(self) -> str:
-        """What runs the rest: the same flow in the same folder, without what is done."""
-        words = ["ramify", "run", self.target, "-o", _short(self.folder), "--skip-completed"]
+    def again(self) -> str:
+        """What runs the rest after the flow was mended: the same in the same folder; what holds is kept."""
+        words = ["ramify", "run", self.target, "-o", shortened(self.folder)]
         for name, flag in _FLAGS.items():
             if name in self.flags:
                 words += [flag, f"{self.flags[name]:g}" if name == "timeout" else str(self.flags[name])]
-        words += ["-k"] if self.flags.get("keep_going") else []
+        for name, flag in (("keep_going", "-k"), ("skip_completed", "--skip-completed")):
+            words += [flag] if self.flags.get(name) else []
         return shlex.join(words)
+
+
+class RunEnding(Ending):
+    """The end of a run whose flow is at hand: what goes on with it may have been mended meanwhile."""
+
+    def __init__(self, flow: Flow, quiet: bool) -> None:
+        super().__init__(os.path.join(flow.folder, "run", flow.name), quiet=quiet, as_json=flow.as_json)
+        self.flow = flow
+
+    def resume_command(self, handle: str) -> str:
+        """The same flow into the same folder."""
+        return self.flow.again()
 
 
 def _new_name() -> str:
@@ -181,15 +168,10 @@ def _new_name() -> str:
     from ramify.run.names import new_name
 
     home = project_home()
-    runs = os.path.join(home, _RUNS)
+    runs = os.path.join(home, RUNS)
     taken = set(os.listdir(runs)) if os.path.isdir(runs) else set()
     try:
         taken |= open_catalogue(home).names()
     except RamifyError as error:
         click.echo(f"ramify: {error}", err=True)
     return new_name(taken)
-
-
-def _short(path: str) -> str:
-    relative = os.path.relpath(path)
-    return path if relative.startswith("..") else relative

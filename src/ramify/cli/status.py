@@ -58,33 +58,8 @@ def _lines(view: RunView, failed: bool) -> list[str]:
 
 
 def resume_hint(view: RunView) -> str:
-    """What runs the rest of a run, as far as its own command tells."""
-    import os
-    import shlex
-
-    from ramify.show.status import shortest
-
-    command = [str(word) for word in view.facts.get("command") or []]
-    target = os.path.dirname(os.path.dirname(view.folder))
-    if len(command) > 2 and command[1] == "run" and os.path.basename(command[0]) in ("ramify", "__main__.py"):
-        words = _without(command[2:], ("-o", "--output", "--name"))
-        words = [word for word in words if word not in ("--json", "-q", "--quiet", "--skip-completed")]
-        return shlex.join(["ramify", "run", *words, "-o", shortest(target), "--skip-completed"])
-    return f"dag.evaluate({shortest(target)!r}, skip_completed=True)"
-
-
-def _without(words: list[str], options: tuple[str, ...]) -> list[str]:
-    """The words without these options and their values."""
-    kept = []
-    skip = False
-    for word in words:
-        if skip:
-            skip = False
-        elif word in options:
-            skip = True
-        elif not word.startswith(tuple(f"{option}=" for option in options)):
-            kept.append(word)
-    return kept
+    """What goes on with a run."""
+    return next_command("resume", handle_of(view))
 
 
 def _watched(view: RunView, failed: bool) -> RunView:

@@ -26,7 +26,8 @@ from ramify.dag.members import Home, Member, Members
 from ramify.dag.order import parents_first
 from ramify.dag.signature import check_arguments, function_name
 from ramify.errors import ArgumentError, UnpicklableError
-from ramify.plan.definition import CodeNote, Definition, FunctionRef, Spec, hidden_at, join
+from ramify.plan.codes import note_of
+from ramify.plan.definition import Definition, FunctionRef, Spec, hidden_at, join
 from ramify.plan.folder import NewPlan
 from ramify.plan.load import same_value
 from ramify.plan.paths import relative_to_plan
@@ -222,17 +223,6 @@ class _Compiler:
             folders[above] = [name]
         folders.setdefault("", [])
         return folders
-
-
-def note_of(func: Callable[..., Any], version: str | None = None) -> CodeNote:
-    """The fingerprint of a function, as a plan keeps it; `version` stands for all but its name."""
-    from ramify.values.fingerprint import fingerprint
-
-    if version is not None:
-        named = f"{function_name(func)} version {version}".encode("utf-8", "surrogatepass")
-        return CodeNote(hashlib.sha256(named).hexdigest()[:32], {"version": version})
-    found = fingerprint(func)
-    return CodeNote(found.digest, found.parts, found.unsound, found.unfollowed)
 
 
 def _check_parameters(grid: ParametrizedJob, job_id: str) -> None:

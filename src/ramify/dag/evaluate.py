@@ -56,7 +56,7 @@ def evaluate(
     options.update(executor=executor, max_workers=max_workers, **_reuse_of(options))
     _check(options)
     say = _say_with(progress, progress_callback)
-    observers = _observers(progress, progress_callback)
+    observers = observers_for(progress, progress_callback)
     return evaluate_draft(draft, plan_path, outputs, say=say, observers=observers, **options)
 
 
@@ -74,14 +74,15 @@ def evaluate_draft(
     from ramify.run.names import new_name
 
     new = compile_draft(draft, os.path.abspath(plan_path))
-    run_folder = _run_folder(plan_path)
+    run_folder = run_folder_of(plan_path)
     name = name or new_name(os.listdir(run_folder) if os.path.isdir(run_folder) else ())
     with FolderLock(run_folder, run=name) as lock:
         plan = _write(plan_path, new, outputs, "", say)
-        return execute(plan.path, name=name, lock=lock, **_workers_of(draft, options))
+        options = _workers_of(draft, options)
+        return execute(plan.path, name=name, lock=lock, just_compiled=True, **options)
 
 
-def _run_folder(plan_path: str) -> str:
+def run_folder_of(plan_path: str) -> str:
     """Where a plan at this path keeps its runs."""
     if is_plan(plan_path):
         try:
@@ -282,7 +283,7 @@ def _execute(
 ) -> LazyDict:
     from ramify.run.execute import execute
 
-    observers = _observers(progress, progress_callback)
+    observers = observers_for(progress, progress_callback)
     return execute(plan_path, observers=observers, **_workers_of(draft, options))
 
 
@@ -293,7 +294,7 @@ def _workers_of(draft: Node | None, options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _observers(progress: bool, callback: Callable[[str], object] | None) -> list[Any]:
+def observers_for(progress: bool, callback: Callable[[str], object] | None) -> list[Any]:
     from ramify.show.progress import make_progress
 
     return list(make_progress(progress, callback))

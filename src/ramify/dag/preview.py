@@ -11,6 +11,7 @@ from ramify.dag.compile import compile_draft
 from ramify.dag.draft import Node
 from ramify.dag.evaluate import as_texts, places
 from ramify.errors import JobIdError
+from ramify.plan.definition import Definition
 from ramify.plan.folder import unwritten_plan
 from ramify.plan.paths import Location
 from ramify.rebuild.trace import MAYBE, RUN, VERDICTS
@@ -29,8 +30,9 @@ class Preview(Sequence[Verdict]):
     stands and something that runs reads it, `REUSE` it stands, `SKIP` nothing wants it.
     """
 
-    def __init__(self, verdicts: Iterable[Verdict]) -> None:
+    def __init__(self, verdicts: Iterable[Verdict], definitions: Sequence[Definition] = ()) -> None:
         self._all = list(verdicts)
+        self.definitions = definitions
         self._by_id: dict[str, Verdict] | None = None
 
     @overload
@@ -56,6 +58,20 @@ class Preview(Sequence[Verdict]):
 
     def __len__(self) -> int:
         return len(self._all)
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """All verdicts."""
+        return self._all
+
+    def that_fit(self, text: str) -> list[Verdict]:
+        """The verdicts on the jobs that a person means: an id, a group, a glob, or a part of one id."""
+        globs = (text.rstrip("/"),)
+        found = [v for v in self._all if fits(v.job_id, globs)]
+        if found:
+            return found
+        parts = [v for v in self._all if text in v.job_id]
+        return parts if len(parts) == 1 else [self[text]]
 
     def counts(self) -> dict[str, int]:
         """How many jobs have each verdict."""
@@ -133,4 +149,4 @@ def preview(
 def judged(work: PlanWork, jobs: Sequence[str] | None = None) -> Preview:
     """The verdicts on the jobs of a plan."""
     asked = None if jobs is None else [n for n, key in enumerate(work.engine.keys) if fits(key, jobs)]
-    return Preview(Judge(work).judge(asked))
+    return Preview(Judge(work).judge(asked), work.definitions)

@@ -79,6 +79,10 @@ class Plan:
                 raise self._broken(error) from error
         return self._codes
 
+    def replace_codes(self, notes: Mapping[str, CodeNote]) -> None:
+        """Has these fingerprints count, in this object, instead of those that were made with the plan."""
+        self._codes = {**self.codes, **notes}
+
     def points(self, definition: Definition) -> list[str]:
         """The points of a grid, in its order; of a job, an empty list. Not to be changed."""
         rows = self._rows.get(definition.id)

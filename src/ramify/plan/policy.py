@@ -11,11 +11,11 @@ from typing import Final, NoReturn
 import msgspec
 
 from ramify.errors import ArgumentError
+from ramify.settings import REUSES
 
 Reuse = str
 """`"auto"`, `"off"` or `"exists"`."""
 
-REUSES: Final = ("auto", "off", "exists")
 
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGTP]?)(?:i?B)?\s*", re.IGNORECASE)
 _POWERS: Final = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}

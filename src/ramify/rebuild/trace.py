@@ -77,9 +77,9 @@ def trace_of(record: Mapping[str, Any]) -> Trace | None:
 class Cause:
     """The one reason of a verdict. `kind` is one of
 
-    `no output`, `damaged`, `no trace`, `forced`, `code`, `argument`, `declared`, `upstream`, `unsound`,
-    `off`, `same`, `elsewhere`, `exists`, `not needed`; `subject` names what it is about, `old` and `new` what
-    it was and is.
+    `no output`, `damaged`, `no trace`, `forced`, `code`, `argument`, `declared`, `upstream`, `maybe`,
+    `unsound`, `off`, `same`, `elsewhere`, `exists`, `not needed`; `subject` names what it is about, `old` and
+    `new` what it was and is.
     """
 
     kind: str
@@ -99,6 +99,8 @@ class Cause:
             return f"argument {self.subject} changed{change}"
         if self.kind in ("code", "declared"):
             return f"{self.subject or 'its code'} changed{change}"
+        if self.kind == "maybe":
+            return f"if the new output of {self.subject} differs"
         if self.kind == "elsewhere":
             return f"the same was made in {self.subject}"
         if self.kind == "upstream":

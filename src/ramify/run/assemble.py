@@ -107,7 +107,7 @@ def _outputs_at(path: str) -> str:
     return inside if os.path.isdir(inside) else path
 
 
-def forced_by(globs: Sequence[str], plan: Plan) -> Callable[[str], bool] | None:
+def forced_by(globs: Sequence[str], plan: Plan, what: str = "force") -> Callable[[str], bool] | None:
     """A test for the ids of jobs that are to run whatever is there; None where there are none.
 
     Raises `ModeError` for a glob that fits no job.
@@ -121,7 +121,7 @@ def forced_by(globs: Sequence[str], plan: Plan) -> Callable[[str], bool] | None:
 
             near = get_close_matches(glob, ids, 3)
             hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {len(ids)} jobs"
-            raise ModeError(f"force names {glob!r}, which fits no job: {hint}", name="force")
+            raise ModeError(f"{what} names {glob!r}, which fits no job: {hint}", name=what)
     return lambda job_id: fits(job_id, globs)
 
 

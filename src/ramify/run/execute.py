@@ -15,15 +15,23 @@ from ramify.core.engine import EVERYTHING
 from ramify.errors import ModeError, OutputsExistError, PlanError, RamifyError, RamifyWarning
 from ramify.files.lock import FolderLock
 from ramify.journals.file import FileJournal
+from ramify.plan.codes import notes_of_today
 from ramify.plan.folder import read_plan
 from ramify.plan.opened import Plan
-from ramify.run.assemble import apply_policies, elsewhere_of, forced_by, input_cache, make_executors
+from ramify.run.assemble import (
+    apply_policies,
+    elsewhere_of,
+    forced_by,
+    input_cache,
+    make_executors,
+)
 from ramify.run.contract import Policy
 from ramify.run.driver import Driver
 from ramify.run.interrupts import Interrupts
 from ramify.run.limits import check_demands, machine_limits
 from ramify.run.names import new_name
 from ramify.run.options import Options
+from ramify.run.questions import answer
 from ramify.run.queue import ReadyQueue
 from ramify.run.ranks import ranks
 from ramify.run.record import Recorder
@@ -42,6 +50,7 @@ from ramify.settings import project_home
 from ramify.stores.folder import FolderStore
 from ramify.stores.traces import TraceWriter
 from ramify.values import LazyDict
+from ramify.worker.attempt import loading
 from ramify.worker.failure import capped
 
 _LONGEST = 100_000
@@ -66,6 +75,8 @@ def execute(plan_path: str, **options: Any) -> LazyDict:
         nullcontext(chosen.lock) if chosen.lock is not None else FolderLock(plan.run_folder, run=name) as lock
     ):
         _after_a_death(plan, lock)
+        if not chosen.just_compiled:
+            _look_at_codes(plan)
         Run(plan, name, chosen).carry_out()
     return LazyDict(plan.outputs)
 
@@ -88,9 +99,16 @@ def resume(plan_path: str, name: str, **options: Any) -> LazyDict:
         )
     with FolderLock(plan.run_folder, run=name) as lock:
         _after_a_death(plan, lock)
+        _look_at_codes(plan)
         store = FolderStore(plan.outputs)
         Run(plan, name, chosen, fold_run(folder, plan, store, cache=input_cache())).carry_out()
     return LazyDict(plan.outputs)
+
+
+def _look_at_codes(plan: Plan) -> None:
+    """The plan was made some time ago: what its functions are now is what its jobs will run."""
+    with loading():
+        plan.replace_codes(notes_of_today(plan))
 
 
 def _after_a_death(plan: Plan, lock: FolderLock) -> None:
@@ -198,8 +216,8 @@ class Run:
         if self.options.on_start is not None:
             self.options.on_start(self)
         with self.driver.interrupts:
-            self._begin()
             try:
+                self._begin()
                 self.driver.run()
             except BaseException as error:
                 self._finish(type(error).__name__)
@@ -217,10 +235,13 @@ class Run:
             recorder.journal.append(graph_record(self.engine))
         keep_definitions(self.plan, self.folder)
         self._open_traces()
-        recorder.introduce(self.engine, facts)
         self._catalogue("began", facts)
         if not self.resumed:
             self.engine.want(None, EVERYTHING, self.started)
+        answer(self.engine, self.work.early, self.work.late, time.time)
+        if self.options.on_stale is not None and self.options.is_reusing:
+            self.options.on_stale(self.work.stale())
+        recorder.introduce(self.engine, facts)
 
     def _facts(self) -> dict[str, Any]:
         options = self.options

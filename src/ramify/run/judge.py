@@ -111,7 +111,7 @@ class Judge:
         if found == RUN:
             return Verdict(key, RUN, self._cause(node))
         if found == MAYBE:
-            return Verdict(key, MAYBE, Cause("upstream", engine.keys[self._first_unknown(node)]))
+            return Verdict(key, MAYBE, Cause("maybe", engine.keys[self._first_unknown(node)]))
         if engine.state[node] == IDLE:
             return Verdict(key, SKIP, Cause("not needed"))
         assert GOOD[engine.state[node]], "what does not run, stands"

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ramify.errors import ModeError
 from ramify.files.lock import FolderLock
-from ramify.plan.policy import REUSES
 from ramify.ports import Observer
+from ramify.rebuild.trace import Cause
 from ramify.run.names import check_name
+from ramify.settings import REUSES
 
 if TYPE_CHECKING:
     from ramify.run.execute import Run
@@ -34,9 +35,12 @@ ON_FAILURE: Final = ("fail_fast", "continue")
 class Options:
     """How a plan is to be executed; see `DAG.evaluate` for the meaning of each.
 
-    `limits` are amounts of resources that win over the machine's. `durable` survives a power cut.
-    `on_start` gets the `Run` before anything runs. `lock` is the run folder's, where the caller has it.
-    `target` names what is run, for telling what a job was made of the last time.
+    `limits` are amounts of resources that win over the machine's. `durable` survives a power cut. `on_start`
+    gets the `Run` before anything runs. `lock` is the run folder's, where the caller has it. `target` names
+    what is run, for telling what a job was made of the last time. `just_compiled` says that the plan's
+    fingerprints are of today; else they are made anew. `on_stale` gets, before anything starts, the jobs with
+    an earlier result that does not stand, and why; with `reuse="exists"` those whose result is kept all the
+    same.
     """
 
     executor: Any = None
@@ -57,6 +61,8 @@ class Options:
     on_start: Callable[[Run], object] | None = None
     lock: FolderLock | None = None
     target: str = ""
+    just_compiled: bool = False
+    on_stale: Callable[[list[tuple[str, Cause]]], object] | None = None
 
     @property
     def what_counts(self) -> str:

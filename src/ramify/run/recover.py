@@ -14,7 +14,7 @@ import msgspec
 from ramify.core.replay import replay
 from ramify.core.table import GOOD, REST, RUNNING
 from ramify.errors import JournalError, PlanError, StorageError
-from ramify.files.local import link_file
+from ramify.files.local import link_file, write_atomic
 from ramify.journals.file import read_journal
 from ramify.plan.opened import Plan
 from ramify.plan.paths import CODES, DEFINITIONS, FOLDERS
@@ -24,15 +24,16 @@ from ramify.run.work import PlanWork
 from ramify.stores.folder import FolderStore
 from ramify.worker.trees import kill_all, mark_of, marked
 
-_KEPT: Final = (DEFINITIONS, CODES, FOLDERS)
+_KEPT: Final = (DEFINITIONS, FOLDERS)
 
 
 def keep_definitions(plan: Plan, folder: str) -> None:
-    """Keeps what a run executes in the run's own folder."""
+    """Keeps what a run executes, and with which code, in the run's own folder."""
     for name in _KEPT:
         source, target = os.path.join(plan.path, name), os.path.join(folder, name)
         if os.path.exists(source) and not os.path.exists(target):
             link_file(source, target)
+    write_atomic(os.path.join(folder, CODES), msgspec.json.encode(plan.codes))
 
 
 def kept_plan(folder: str, outputs: str) -> Plan:
@@ -44,13 +45,10 @@ def kept_plan(folder: str, outputs: str) -> Plan:
 
 def is_same_plan(folder: str, plan: Plan) -> bool:
     """Whether the plan is still the one that the run in this folder executed."""
-    for name in (DEFINITIONS, CODES):
-        one, other = os.path.join(folder, name), os.path.join(plan.path, name)
-        if not (os.path.exists(one) and os.path.exists(other)):
-            return False
-        if not os.path.samefile(one, other) and _bytes(one) != _bytes(other):
-            return False
-    return True
+    one, other = os.path.join(folder, DEFINITIONS), os.path.join(plan.path, DEFINITIONS)
+    if not (os.path.exists(one) and os.path.exists(other)):
+        return False
+    return os.path.samefile(one, other) or _bytes(one) == _bytes(other)
 
 
 def _bytes(path: str) -> bytes:

@@ -148,6 +148,19 @@ class Rebuilder:
         keys = self.dependencies.engine.keys
         return upstream_change(trace, {keys[p]: self.dependencies.digest(p) for p in parents})
 
+    def staleness(self, node: int) -> Cause | None:
+        """What has changed about a job that has an earlier result, or that this one is lost or damaged.
+
+        None where it has none, or where only its parents can tell.
+        """
+        trace = self.trace(node)
+        if trace is None:
+            return None
+        is_here = self._modes[node] != "exists" and self.known.trace(self.place(node)) is not None
+        if is_here and self.known.row(self.place(node)) is None:
+            return Cause("damaged")
+        return self._difference(node)
+
     def _difference(self, node: int) -> Cause | None:
         """What changed about the job itself since its output was made, here or in the latest run."""
         trace = self.trace(node)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ramify.core.engine import Engine
 from ramify.core.graph import GATHER, REUSABLE, WORK
+from ramify.core.table import GOOD
 from ramify.errors import StorageError
 from ramify.plan.definition import Definition
 from ramify.plan.opened import Plan
@@ -249,6 +250,22 @@ class PlanWork:
             return self.unasked(node)
         return self.rebuilder.cause(node)
 
+    def stale(self) -> list[tuple[str, Cause]]:
+        """The jobs with an earlier result that is not what would be made now, and why.
+
+        To be asked when the early questions are answered: of what waits for its parents it is not known yet.
+        """
+        engine, found = self.engine, []
+        for node, key in enumerate(engine.keys):
+            if self._kinds[node][0] < 0 or not engine.flags[node] & REUSABLE:
+                continue
+            if GOOD[engine.state[node]] and self._modes[node] != "exists":
+                continue
+            cause = self.rebuilder.staleness(node)
+            if cause is not None:
+                found.append((key, cause))
+        return found
+
     def _say_why(self, node: int, cause: Cause) -> None:
         if cause.kind not in _PLAIN_CAUSES:
             self._why.append([node, cause.kind, cause.subject, cause.old, cause.new])
@@ -269,6 +286,38 @@ class PlanWork:
         """Why a node runs without a question: it is forced, or reuse is off for it."""
         forced = self._forced is not None and self._forced(self.engine.keys[node])
         return Cause("forced" if forced else "off")
+
+    # ---- declaring outputs good
+
+    def with_outputs(self) -> list[tuple[int, str]]:
+        """The nodes with work, and their ids; the digests of all complete outputs are taken over."""
+        for node, place in enumerate(self._places):
+            record = None if place is None else self.store.holds(place)
+            if record is not None:
+                self.engine.digests[node] = digest_in(record)
+        return [(n, key) for n, key in enumerate(self.engine.keys) if self._kinds[n][0] >= 0]
+
+    def accept_as_is(self, node: int) -> tuple[Cause | None, str]:
+        """Gives the output the trace that it would have if it were made now: what had changed, refusal."""
+        place = self.stored(node)
+        record = self.store.holds(place)
+        if record is None:
+            return None, "it has no output"
+        inputs = self.dependencies.inputs(node)
+        if not inputs.is_sound:
+            return None, inputs.unsound[0] if inputs.unsound else "its code has no fingerprint"
+        lacks = [p for p in self._above(node) if p not in self.engine.digests]
+        if lacks:
+            return None, f"{self.engine.keys[lacks[0]]}, which it needs, has no output"
+        cause = self.rebuilder.staleness(node)
+        if cause is not None and cause.kind == "damaged":
+            return None, "its output is damaged"
+        trace = self.dependencies.trace(node)
+        assert trace is not None, "it is sound"
+        record = _traced(record, trace, str(record.get("by", "")))
+        self.store.annotate(place, record)
+        self._note(self.rebuilder.known.made(place, trace, record))
+        return cause, ""
 
     def digests(self) -> dict[str, str]:
         """The digest of every output that is good, by where it is stored."""

@@ -17,6 +17,7 @@ from ramify.files.local import read_bytes
 from ramify.show.tagged import Word, read_json, to_json
 from ramify.show.text import Paint, one_line, size, visible
 from ramify.values import sidecar
+from ramify.values.codec import SIDECAR
 from ramify.values.lazy import open_value
 from ramify.values.sidecar import FOLDER, LINK, Record
 from ramify.values.stored import names_in, need_payload, read_link, verify
@@ -96,9 +97,15 @@ def stored_size(stem: str, record: Record) -> int:
     if record["encoding"] != FOLDER:
         return os.path.getsize(path) if os.path.exists(path) else 0
     total = 0
-    for folder, _, files in os.walk(path):
-        total += sum(os.path.getsize(os.path.join(folder, name)) for name in files)
+    for folder, folders, files in os.walk(path):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        total += sum(os.path.getsize(os.path.join(folder, n)) for n in files if is_payload(n))
     return total
+
+
+def is_payload(name: str) -> bool:
+    """Whether a file of a folder is a payload: sidecars and what begins with a dot are not."""
+    return not name.startswith(".") and not name.endswith(SIDECAR)
 
 
 # ---- one kind after the other

@@ -6,13 +6,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from ramify.rebuild.trace import LOAD, MAYBE, REUSE, RUN, SKIP
+from ramify.plan.definition import Definition
+from ramify.rebuild.trace import LOAD, MAYBE, REUSE, RUN, SKIP, Cause
 from ramify.run.judge import Verdict
 from ramify.show.text import Paint, visible
 
 _ORDER: Final = (RUN, MAYBE, LOAD, REUSE, SKIP)
 _MOST: Final = 40
 """So many jobs are told one by one; more are summed up by group and cause."""
+
+_MOST_STALE: Final = 12
+"""So many groups with stale results are told before a run."""
 
 
 def plan_lines(verdicts: Sequence[Verdict], pen: Paint, *, every: bool = False) -> list[str]:
@@ -26,7 +30,7 @@ def plan_lines(verdicts: Sequence[Verdict], pen: Paint, *, every: bool = False) 
 
 
 def _line(verdict: str, name: str, why: str, pen: Paint) -> str:
-    return f"{_coloured(verdict.ljust(6), verdict, pen)} {name}  {pen.dim(visible(why))}"
+    return f"{coloured(verdict.ljust(6), verdict, pen)} {name}  {pen.dim(visible(why))}"
 
 
 def _by_group(verdicts: Sequence[Verdict], pen: Paint) -> list[str]:
@@ -42,13 +46,92 @@ def _by_group(verdicts: Sequence[Verdict], pen: Paint) -> list[str]:
     ]
 
 
+def stale_lines(stale: Sequence[tuple[str, Cause]], pen: Paint, what: str) -> list[str]:
+    """One line for each group and cause of results that do not stand, under a heading."""
+    found: dict[tuple[str, str], int] = {}
+    for job_id, cause in stale:
+        key = job_id.partition("/")[0], cause.text
+        found[key] = found.get(key, 0) + 1
+    lines = [
+        f"  {pen.yellow(what)}  {visible(group)}{f' x {count}' if count > 1 else ''}  {pen.dim(visible(why))}"
+        for (group, why), count in list(found.items())[:_MOST_STALE]
+    ]
+    left = len(found) - _MOST_STALE
+    return [*lines, pen.dim(f"  ... and {left} more groups")] if left > 0 else lines
+
+
+def tree_lines(verdicts: Sequence[Verdict], definitions: Sequence[Definition], pen: Paint) -> list[str]:
+    """What needs what, from the last to the first: jobs and whole grids, each told once."""
+    tree = _Tree(verdicts, definitions, pen)
+    return [*tree.lines(), "", _total(verdicts, pen)]
+
+
+class _Tree:
+    """Jobs and grids by id; a line for each, below the first that needs it."""
+
+    def __init__(self, verdicts: Sequence[Verdict], definitions: Sequence[Definition], pen: Paint) -> None:
+        self.pen = pen
+        self.ids = [d.id for d in definitions]
+        self.known = set(self.ids)
+        self.found: dict[str, list[Verdict]] = {name: [] for name in self.ids}
+        for verdict in verdicts:
+            self.found[self._home(verdict.job_id)].append(verdict)
+        self.needs = {d.id: self._needs(d) for d in definitions}
+        self.told: set[str] = set()
+
+    def _home(self, job_id: str) -> str:
+        """The definition that a job, or a part of a grid, belongs to."""
+        while job_id not in self.known:
+            job_id = job_id.rpartition("/")[0]
+        return job_id
+
+    def _needs(self, definition: Definition) -> list[str]:
+        names: dict[str, None] = {}
+        for dependency in definition.dependencies:
+            name = dependency.removesuffix("*").rstrip("/")
+            inside = [i for i in self.ids if i.startswith(f"{name}/")] if name not in self.known else []
+            for one in inside or [self._home(name)]:
+                names[one] = None
+        return list(names)
+
+    def lines(self) -> list[str]:
+        """All trees: one for each job or grid that nothing else needs."""
+        needed = {name for needs in self.needs.values() for name in needs}
+        lines: list[str] = []
+        stack = [(name, "", "") for name in self.ids if name not in needed][::-1]
+        while stack:
+            name, start, rest = stack.pop()
+            lines.append(start + self._line(name))
+            if name in self.told:
+                continue
+            self.told.add(name)
+            needs = self.needs[name]
+            for number, inner in reversed(list(enumerate(needs))):
+                last = number == len(needs) - 1
+                stack.append((inner, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  ")))
+        return lines
+
+    def _line(self, name: str) -> str:
+        verdicts = self.found[name]
+        again = self.pen.dim("  (above)") if name in self.told and self.needs[name] else ""
+        if len(verdicts) == 1 and verdicts[0].job_id == name:
+            told, why = verdicts[0].verdict, verdicts[0].cause.text
+            return f"{visible(name)}  {coloured(told, told, self.pen)}  {self.pen.dim(visible(why))}{again}"
+        counts = Counter(v.verdict for v in verdicts)
+        told = ", ".join(f"{counts[v]} {coloured(v, v, self.pen)}" for v in _ORDER if counts[v])
+        causes = dict.fromkeys(v.cause.text for v in verdicts if v.verdict in (RUN, MAYBE))
+        why = next(iter(causes), "") + (f", and {len(causes) - 1} other reasons" if len(causes) > 1 else "")
+        return f"{visible(name)}/  {told or 'no jobs'}  {self.pen.dim(visible(why))}{again}"
+
+
 def _total(verdicts: Iterable[Verdict], pen: Paint) -> str:
     counts = Counter(v.verdict for v in verdicts)
-    parts = [f"{counts[name]:,} {_coloured(name, name, pen)}" for name in _ORDER if counts[name]]
+    parts = [f"{counts[name]:,} {coloured(name, name, pen)}" for name in _ORDER if counts[name]]
     return ", ".join(parts) or "there are no jobs"
 
 
-def _coloured(text: str, verdict: str, pen: Paint) -> str:
+def coloured(text: str, verdict: str, pen: Paint) -> str:
+    """A text in the colour of a verdict."""
     if verdict == RUN:
         return pen.bold(text)
     if verdict == MAYBE:
@@ -67,15 +150,19 @@ def plan_document(verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 def verdict_document(verdict: Verdict) -> dict[str, Any]:
     """One verdict as plain values."""
-    cause = verdict.cause
     return {
         "job_id": verdict.job_id,
         "verdict": verdict.verdict,
-        "cause": {
-            "kind": cause.kind,
-            "subject": cause.subject,
-            "old": cause.old,
-            "new": cause.new,
-            "text": cause.text,
-        },
+        "cause": cause_document(verdict.cause),
+    }
+
+
+def cause_document(cause: Cause) -> dict[str, str]:
+    """One cause as plain values."""
+    return {
+        "kind": cause.kind,
+        "subject": cause.subject,
+        "old": cause.old,
+        "new": cause.new,
+        "text": cause.text,
     }

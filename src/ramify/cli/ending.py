@@ -1,0 +1,119 @@
+"""How a command that runs jobs says how it went: to people, as JSON, and by its exit code."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+from ramify.cli.find import handle_of
+from ramify.cli.output import hush, paint, put_json, put_lines
+from ramify.show.text import Paint, duration, visible
+
+
+class Ending:
+    """The end of one run; `folder` is the run's own."""
+
+    def __init__(self, folder: str, *, quiet: bool, as_json: bool) -> None:
+        self.folder = folder
+        self.quiet = quiet
+        self.as_json = as_json
+        self.kept_stale: list[tuple[str, Any]] = []
+
+    def of(self, act: Callable[[], object]) -> int:
+        """Does it, tells how it ended, and returns the exit code. Other errors than failed jobs pass."""
+        from ramify.run.failure import DAGExecutionError
+
+        try:
+            act()
+        except DAGExecutionError:
+            return self.report(1)
+        except KeyboardInterrupt:
+            return self.report(130)
+        except SystemExit as error:
+            return self.report(error.code if isinstance(error.code, int) else 1)
+        return self.report(0)
+
+    def say(self, lines: list[str], err: bool = False) -> None:
+        """Prints lines for people, unless nothing but failures is to be printed.
+
+        Where that cannot be done, the run and its exit code are what counts.
+        """
+        if self.quiet and not err:
+            return
+        try:
+            put_lines(lines, err=err)
+        except OSError:
+            hush(err)
+
+    def bold(self, text: str) -> str:
+        """Foreign text, made safe and bold."""
+        return paint().bold(visible(text))
+
+    def short(self, path: str) -> str:
+        """A path as it is best typed here, made safe."""
+        return visible(shortened(path))
+
+    def report(self, code: int) -> int:
+        """Tells how the run ended, and returns the code."""
+        from ramify.run.view import JOURNAL, RunView
+        from ramify.show.failure import failure_lines
+        from ramify.show.status import status_document
+
+        if not os.path.exists(os.path.join(self.folder, JOURNAL)):  # interrupted before the run began
+            return code
+        view = RunView(self.folder)
+        handle = handle_of(view)
+        if self.as_json:
+            again = None if code == 0 else self.resume_command(handle)
+            try:
+                put_json({**status_document(view), "exit_code": code, "resume": again, **self._stale()})
+            except BrokenPipeError:
+                hush()
+        if code:
+            self.say(["", *failure_lines(view, paint(err=True), handle)], err=True)
+        self.say(self._summary(view, handle, code, paint(err=bool(code))), err=bool(code))
+        return code
+
+    def _stale(self) -> dict[str, Any]:
+        if not self.kept_stale:
+            return {}
+        return {"kept_stale": [{"job_id": key, "cause": cause.text} for key, cause in self.kept_stale]}
+
+    def _summary(self, view: Any, handle: str, code: int, pen: Paint) -> list[str]:
+        from ramify.show.groups import Groups, summed
+        from ramify.show.status import seconds_of
+        from ramify.show.verdicts import stale_lines
+        from ramify.show.watch import troubles
+
+        whole = summed(Groups(view.engine).all())
+        told = ", ".join([f"{whole.done} of {whole.total} jobs done", *troubles(whole)])
+        took = duration(seconds_of(view) or 0.0)
+        where = self.short(view.outputs)
+        name = pen.bold(visible(view.name))
+        lines = stale_lines(self.kept_stale, pen, "kept although stale") if self.kept_stale else []
+        if code == 0:
+            return [
+                *lines,
+                f"{pen.green('✓')} {name}: {told}, in {took}",
+                f"  {pen.dim('outputs')}  {where}",
+                f"  {pen.dim('look')}     {pen.cyan(shlex.join(['ramify', 'show', handle]))}",
+            ]
+        what = "interrupted" if code >= 128 else "failed"
+        return [
+            *lines,
+            f"{pen.red('✗')} {name} {what}: {told}, in {took}",
+            f"  {pen.dim('outputs')}  {where}",
+            f"  {pen.dim('rest')}     {pen.cyan(self.resume_command(handle))}",
+        ]
+
+    def resume_command(self, handle: str) -> str:
+        """What goes on with the run as it is."""
+        return shlex.join(["ramify", "resume", handle])
+
+
+def shortened(path: str) -> str:
+    """A path as it is best typed here."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative

@@ -1,0 +1,48 @@
+"""`ramify resume`: goes on with a run that was killed, cancelled or failed."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from ramify.cli.ending import Ending
+from ramify.cli.find import RUN_HELP, complete_run, find_run
+from ramify.cli.output import json_option, verbose_option
+from ramify.settings import MODES
+
+
+@click.command(epilog=RUN_HELP)
+@click.argument("run", required=False, shell_complete=complete_run)
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Jobs at a time [as before].")
+@click.option("-k", "--keep-going", is_flag=True, default=None, help="After a failure go on with the rest.")
+@click.option("--mode", type=click.Choice(MODES), help="Where a job runs [as before].")
+@click.option("--retries", type=click.IntRange(0), help="More attempts for a job that failed [as before].")
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Most seconds of one attempt.")
+@click.option("-q", "--quiet", is_flag=True, default=False, help="Print failures only.")
+@verbose_option
+@json_option
+def resume(run: str | None, quiet: bool, as_json: bool, **flags: Any) -> int:
+    """Go on with a run: the same graph and journal, a new driver.
+
+    What is complete stays. What was under way, failed, or is damaged or gone, is done again. The code is read
+    anew by each job; where the flow itself changed, run it again instead: `ramify run` keeps what still
+    holds.
+
+    Example: ramify resume latest -j 4
+    """
+    from ramify.dag.resume import resume_view
+    from ramify.show.progress import make_progress
+
+    view = find_run(run)
+    ending = Ending(view.folder, quiet=quiet or as_json, as_json=as_json)
+    options = {
+        "max_workers": flags["jobs"],
+        "execution_mode": flags["mode"],
+        "on_failure": "continue" if flags["keep_going"] else None,
+        "retries": flags["retries"],
+        "timeout": flags["timeout"],
+    }
+    ending.say([f"{ending.bold(view.name)}  resumed in {ending.short(os.path.dirname(view.plan))}"])
+    return ending.of(lambda: resume_view(view, observers=make_progress(not ending.quiet), **options))

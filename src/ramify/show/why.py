@@ -1,0 +1,168 @@
+"""Why jobs ran, or did not have to: as text and as a document, followed upstream to where it began."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from ramify.rebuild.trace import VERDICTS, Cause, trace_of
+from ramify.run.judge import Verdict
+from ramify.run.view import RunView
+from ramify.show.failure import next_command
+from ramify.show.text import Paint, moment, visible
+from ramify.show.verdicts import cause_document, coloured, verdict_document
+from ramify.stores.folder import FolderStore
+
+_MOST: Final = 20
+"""So many jobs are explained one by one."""
+
+_DEEPEST: Final = 50
+"""So many steps upstream are told."""
+
+_WORDS: Final = {
+    "succeeded": "ran",
+    "failed": "ran, and failed",
+    "running": "runs",
+    "reused": "was reused",
+    "cancelled": "was cancelled",
+    "blocked": "could not run",
+}
+
+Causes = Callable[[str], Cause | None]
+
+
+def chain(job_id: str, cause: Cause, cause_of: Causes) -> list[tuple[str, Cause]]:
+    """A cause, and those behind it, as long as they lead upstream.
+
+    >>> causes = {"b": Cause("upstream", "a"), "a": Cause("argument", "x", "1", "2")}
+    >>> [(job_id, cause.text) for job_id, cause in chain("b", causes["b"], causes.get)]
+    [('b', 'upstream a changed'), ('a', 'argument x changed: 1 -> 2')]
+    """
+    found = [(job_id, cause)]
+    met = {job_id}
+    while (
+        cause.kind in ("upstream", "maybe")
+        and cause.subject
+        and cause.subject not in met
+        and len(found) < _DEEPEST
+    ):
+        met.add(cause.subject)
+        behind = cause_of(cause.subject)
+        if behind is None:
+            break
+        found.append((cause.subject, behind))
+        cause = behind
+    return found
+
+
+def _chain_lines(links: Sequence[tuple[str, Cause]], pen: Paint) -> list[str]:
+    """The first cause is told beside the job; the others below it, one step further in each."""
+    return [
+        f"{'  ' * depth}{pen.dim('because')} {visible(job_id)}: {visible(cause.text)}"
+        for depth, (job_id, cause) in enumerate(links[1:], 1)
+    ]
+
+
+# ---- what a run did
+
+
+def history_lines(view: RunView, job_ids: Sequence[str], pen: Paint, handle: str) -> list[str]:
+    """Why these jobs ran in this run, or did not have to."""
+    lines = [f"{pen.bold(visible(view.name))}  {pen.dim(view.status.lower())}"]
+    for job_id in job_ids[:_MOST]:
+        lines += _history(view, job_id, pen)
+    if len(job_ids) > _MOST:
+        lines.append(pen.dim(f"... and {len(job_ids) - _MOST} more: name one, or use --json"))
+    target = view.facts.get("target")
+    if target and len(job_ids) == 1:
+        short = os.path.relpath(target) if os.path.isabs(target) else target
+        lines += ["", f"{pen.dim('now')}  {pen.cyan(next_command('why', job_ids[0], short))}"]
+    return lines
+
+
+def _history(view: RunView, job_id: str, pen: Paint) -> list[str]:
+    job = view.job(job_id)
+    told = _WORDS.get(job.state, "has not run")
+    links = [] if job.cause is None else chain(job_id, job.cause, lambda other: view.job(other).cause)
+    why = f": {visible(job.cause.text)}" if job.cause is not None else ""
+    if job.blocked_by is not None:
+        why = f": {visible(job.blocked_by)} has no value"
+    elif job.note is not None and job.cause is None:
+        why = f": {visible(job.note)}"
+    lines = [f"{pen.bold(visible(job_id))} {told}{why}", *_chain_lines(links, pen)]
+    return [*lines, *(f"  {line}" for line in _made_of(view, job_id, pen))]
+
+
+def _made_of(view: RunView, job_id: str, pen: Paint) -> list[str]:
+    """What the output that is there now was made of, and by which run."""
+    record = _record(view, job_id)
+    if record is None:
+        return [pen.dim("it has no output now")]
+    trace = trace_of(record)
+    by = str(record.get("by", "")).rpartition(".")[0].rpartition(".")[0]
+    lines = [f"{pen.dim('made by')}  {visible(by)}"] if by and by != view.name else []
+    if trace is None:
+        return [*lines, pen.dim("nothing says what its output was made of")]
+    known = {**trace.args, **trace.declared}
+    texts = [f"{name} {_value(text)}" for name, text in known.items() if "$" not in text]
+    lines += [f"{pen.dim('from')}     {visible(text)}" for text in texts]
+    parents = [f"{pen.dim('needs')}    {visible(p)} {pen.dim(d[:8])}" for p, d in trace.parents.items()]
+    return lines + parents
+
+
+def _value(text: str) -> str:
+    return f"= {text[1:]}" if text.startswith("=") else text[:9]
+
+
+def _record(view: RunView, job_id: str) -> dict[str, Any] | None:
+    from ramify.plan.folder import read_plan
+
+    plan = read_plan(view.plan)
+    if not plan.holds(job_id):
+        return None
+    return FolderStore(view.outputs).holds(plan.stored(job_id))
+
+
+def history_document(view: RunView, job_id: str) -> dict[str, Any]:
+    """Why a job ran in a run, or did not have to, as plain values."""
+    job = view.job(job_id)
+    links = [] if job.cause is None else chain(job_id, job.cause, lambda other: view.job(other).cause)
+    record = _record(view, job_id)
+    return {
+        "job_id": job_id,
+        "state": job.state,
+        "started": None if job.started is None else moment(job.started),
+        "causes": [{"job_id": name, **cause_document(cause)} for name, cause in links],
+        "blocked_by": job.blocked_by,
+        "output": None if record is None else {"by": record.get("by"), "trace": record.get("trace")},
+    }
+
+
+# ---- what a run would do now
+
+
+def verdict_lines(found: Any, chosen: Sequence[Verdict], pen: Paint) -> list[str]:
+    """Why these jobs would run now, or would not; `found` gives the verdict of any job by its id."""
+    lines: list[str] = []
+    for verdict in chosen[:_MOST]:
+        links = chain(verdict.job_id, verdict.cause, lambda other: found[other].cause)
+        told = coloured(verdict.verdict, verdict.verdict, pen)
+        lines += [
+            f"{pen.bold(visible(verdict.job_id))}  {told}  {visible(verdict.cause.text)}",
+            *_chain_lines(links, pen),
+            f"  {pen.dim(VERDICTS[verdict.verdict])}",
+        ]
+    if len(chosen) > _MOST:
+        lines.append(pen.dim(f"... and {len(chosen) - _MOST} more: name one, or use --json"))
+    return lines
+
+
+def verdicts_document(found: Any, chosen: Sequence[Verdict]) -> dict[str, Any]:
+    """The verdicts on these jobs with all causes behind them, as plain values."""
+    jobs = []
+    for verdict in chosen:
+        links = chain(verdict.job_id, verdict.cause, lambda other: found[other].cause)
+        causes = [{"job_id": name, **cause_document(cause)} for name, cause in links]
+        jobs.append({**verdict_document(verdict), "causes": causes})
+    return {"jobs": jobs}
