@@ -93,6 +93,8 @@ class _One:
     def spec(self, value: Any, part: str) -> Spec:
         if _is_exact(value, [_MOST_ITEMS], set()) and _is_short(value):
             return {"value": value}
+        if type(value) is Job:
+            return self.refer(value, part)
         if isinstance(value, LazyDict):
             return self.shared._stored(value)
         if isinstance(value, _REFERENCES):

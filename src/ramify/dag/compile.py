@@ -77,7 +77,7 @@ class _Compiler:
 
     def _definition(self, number: int, member: Member) -> Definition:
         home = self.members.home(member.node)
-        grid = member.node if isinstance(member.node, ParametrizedJob) else None
+        grid = _as_grid(member.node)
         if home is not None and home.place != number:
             return self._same(member, home, grid)
         args, dependencies = self._args(member)
@@ -119,8 +119,9 @@ class _Compiler:
 
     def _args(self, member: Member) -> tuple[dict[str, Spec], list[str]]:
         node = member.node
-        if isinstance(node, ParametrizedJob):
-            _check_parameters(node, member.id)
+        grid = _as_grid(node)
+        if grid is not None:
+            _check_parameters(grid, member.id)
         _check_fit(node, member.id)
         dependencies: dict[str, None] = {}
         refer = self._referrer(member, dependencies)
@@ -225,6 +226,11 @@ class _Compiler:
         return folders
 
 
+def _as_grid(node: Job | ParametrizedJob) -> ParametrizedJob | None:
+    """The node, if it is a grid. Most are plain jobs, and a look at an abstract class costs a microsecond."""
+    return node if type(node) is not Job and isinstance(node, ParametrizedJob) else None
+
+
 def _check_parameters(grid: ParametrizedJob, job_id: str) -> None:
     """What was put into `kwargs` since the grid was made may be a parameter."""
     both = [name for name in grid.parameter_names if name in grid.kwargs]
@@ -234,7 +240,8 @@ def _check_parameters(grid: ParametrizedJob, job_id: str) -> None:
 
 def _check_fit(node: Job | ParametrizedJob, job_id: str) -> None:
     """The arguments as they are now: they may have been changed since the node was made."""
-    names = [*node.kwargs, *(node.parameter_names if isinstance(node, ParametrizedJob) else ())]
+    grid = _as_grid(node)
+    names = [*node.kwargs, *(() if grid is None else grid.parameter_names)]
     try:
         check_arguments(node.func, names)
     except ArgumentError as error:

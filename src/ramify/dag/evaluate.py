@@ -70,16 +70,18 @@ def evaluate_draft(
     **options: Any,
 ) -> LazyDict:
     """Compiles, writes the plan and runs it under one lock; options as of `execute`."""
+    from ramify.run.collector import collector_off
     from ramify.run.execute import execute
     from ramify.run.names import new_name
 
-    new = compile_draft(draft, os.path.abspath(plan_path))
-    run_folder = run_folder_of(plan_path)
-    name = name or new_name(os.listdir(run_folder) if os.path.isdir(run_folder) else ())
-    with FolderLock(run_folder, run=name) as lock:
-        plan = _write(plan_path, new, outputs, "", say)
-        options = _workers_of(draft, options)
-        return execute(plan.path, name=name, lock=lock, just_compiled=True, **options)
+    with collector_off() as collect_again:
+        new = compile_draft(draft, os.path.abspath(plan_path))
+        run_folder = run_folder_of(plan_path)
+        name = name or new_name(os.listdir(run_folder) if os.path.isdir(run_folder) else ())
+        with FolderLock(run_folder, run=name) as lock:
+            plan = _write(plan_path, new, outputs, "", say)
+            options = {**_workers_of(draft, options), "on_built": collect_again}
+            return execute(plan.path, name=name, lock=lock, just_compiled=True, **options)
 
 
 def run_folder_of(plan_path: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ramify.dag.draft import DAG, Node
 from ramify.dag.grid import ParametrizedJob
@@ -20,6 +20,8 @@ Identity = tuple[int, tuple[str, ...]]
 
 def identity(node: Node) -> Identity:
     """What makes two nodes the same work."""
+    if type(node) is Job:  # most are, and a look at an abstract class costs a microsecond
+        return (id(node._origin[0]), node._origin[1]) if node._origin else (id(node), ())
     if isinstance(node, ParametrizedJob):
         return id(node._root), node._bound
     origin = node._origin if isinstance(node, Job) else None
@@ -52,8 +54,7 @@ class Scope:
     holds: list[int] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(NamedTuple):
     """Where a node's work is done: its id, where its output is stored, its place."""
 
     id: str
@@ -80,13 +81,22 @@ class Members:
         """
         first = len(self.members)
         place = self._add(node, above, at, owner)
-        fresh = range(first, len(self.members))
         # A whole grid takes precedence over its slices, whichever was drafted first.
-        for number in sorted(fresh, key=lambda n: len(identity(self.members[n].node)[1])):
-            member = self.members[number]
-            if self.home(member.node) is None:
-                self._homes[identity(member.node)] = Home(member.id, member.at, number)
+        slices: list[tuple[int, int, Identity]] = []
+        for number in range(first, len(self.members)):
+            who = identity(self.members[number].node)
+            if who[1]:
+                slices.append((len(who[1]), number, who))
+            elif who not in self._homes:
+                self._homes[who] = self._home_of(number)
+        for _, number, who in sorted(slices):
+            if self.home(self.members[number].node) is None:
+                self._homes[who] = self._home_of(number)
         return self.home(node) or Home(above, at, place)
+
+    def _home_of(self, number: int) -> Home:
+        member = self.members[number]
+        return Home(member.id, member.at, number)
 
     def home(self, node: Node) -> Home | None:
         """Where the work of this node is done, as far as it is known: itself, or what it is a slice of."""
@@ -94,6 +104,8 @@ class Members:
         for length in range(len(bound) + 1):
             home = self._homes.get((anchor, bound[:length]))
             if home is not None:
+                if length == len(bound):
+                    return home
                 rest = "/".join(bound[length:])
                 return Home(_below(home.id, rest), home.at and _below(home.at, rest), home.place)
         return None

@@ -256,6 +256,10 @@ class Plan:
                 return definition, point
         return None
 
+    def has_same_text(self, text: bytes) -> bool:
+        """Whether the plan's definitions read exactly so."""
+        return self._text() == text
+
     def _text(self) -> bytes:
         if self._bytes is None:
             self._bytes = read_bytes(os.path.join(self.path, DEFINITIONS))

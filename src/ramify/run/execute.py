@@ -7,6 +7,7 @@ import sys
 import time
 import warnings
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 from ramify._version import __version__
@@ -25,6 +26,7 @@ from ramify.run.assemble import (
     input_cache,
     make_executors,
 )
+from ramify.run.collector import collector_off
 from ramify.run.contract import Policy
 from ramify.run.driver import Driver
 from ramify.run.interrupts import Interrupts
@@ -186,8 +188,8 @@ class Run:
             timeout=options.timeout,
             spent={n: attempts for n, attempts in enumerate(engine.attempts) if attempts},
         )
-        rank = ranks(engine.keys, engine.parents, by_path=policy.workers != 1)
-        queue = ReadyQueue(rank, machine_limits(options.limits))
+        order = partial(ranks, engine.keys, engine.parents, by_path=policy.workers != 1)
+        queue = ReadyQueue(order, machine_limits(options.limits))
         apply_policies(self.work, options, policy, queue)
         check_demands(engine, queue.demands, queue.limits)
         interrupts = Interrupts()
@@ -241,6 +243,8 @@ class Run:
         answer(self.engine, self.work.early, self.work.late, time.time)
         if self.options.on_stale is not None and self.options.is_reusing:
             self.options.on_stale(self.work.stale())
+        if self.options.on_built is not None:
+            self.options.on_built()
         recorder.introduce(self.engine, facts)
 
     def _facts(self) -> dict[str, Any]:
@@ -320,9 +324,10 @@ class Run:
 
     def _seal(self) -> None:
         """The records of all groups: they are complete now."""
-        digests = self.work.digests()
-        members, empty = self.plan.contents("")
-        self.store.finish_folders([(place, digests[place]) for place in members], empty=empty)
+        with collector_off():
+            digests = self.work.digests()
+            members, empty = self.plan.contents("")
+            self.store.finish_folders([(place, digests[place]) for place in members], empty=empty)
 
     def _catalogue(self, what: str, facts: dict[str, Any]) -> None:
         """The catalogue is a convenience: the run goes on without it."""

@@ -6,7 +6,7 @@ demands, not the number of nodes.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Final
 
@@ -19,9 +19,10 @@ NOTHING: Final[Demand] = ()
 class ReadyQueue:
     """Ready nodes; `pop` gives the best that fits.
 
-    `ranks` orders the nodes, lowest first (None: by number). `limits` are the amounts that there are; a
-    resource without a limit is free. `demands` says what nodes ask for, and `places` which of the executors
-    they belong to (0 where nothing is said); both are filled in before the nodes are pushed.
+    `ranks` orders the nodes, lowest first (None: by number), or makes that order when it is first needed.
+    `limits` are the amounts that there are; a resource without a limit is free. `demands` says what nodes ask
+    for, and `places` which of the executors they belong to (0 where nothing is said); both are filled in
+    before the nodes are pushed.
 
     >>> queue = ReadyQueue(limits={"cores": 2})
     >>> queue.demands[7] = (("cores", 2.0),)
@@ -30,18 +31,26 @@ class ReadyQueue:
     (7, 8)
     """
 
-    def __init__(self, ranks: Sequence[int] | None = None, limits: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        ranks: Sequence[int] | Callable[[], Sequence[int]] | None = None,
+        limits: Mapping[str, float] | None = None,
+    ) -> None:
         self.limits = dict(limits or {})
         self.free = dict(self.limits)
         self.demands: dict[int, Demand] = {}
         self.places: dict[int, int] = {}
-        self._ranks = ranks
-        self._node = _inverse(ranks) if ranks is not None else None
+        self._make_ranks = ranks if callable(ranks) else None
+        self._ranks = None if callable(ranks) else ranks
+        self._node = None if self._ranks is None else _inverse(self._ranks)
         self._usual: list[int] = []
         self._heaps: dict[tuple[int, Demand], list[int]] = {(0, NOTHING): self._usual}
 
     def push(self, node: int) -> None:
         """Puts a ready node in."""
+        if self._make_ranks is not None:
+            self._ranks, self._make_ranks = self._make_ranks(), None
+            self._node = _inverse(self._ranks)
         ranks = self._ranks
         rank = ranks[node] if ranks is not None and node < len(ranks) else node
         if self.demands or self.places:

@@ -16,9 +16,9 @@ from ramify.core.table import GOOD, REST, RUNNING
 from ramify.errors import JournalError, PlanError, StorageError
 from ramify.files.local import link_file, write_atomic
 from ramify.journals.file import read_journal
+from ramify.plan.dependencies import Declared
 from ramify.plan.opened import Plan
 from ramify.plan.paths import CODES, DEFINITIONS, FOLDERS
-from ramify.run.dependencies import Declared
 from ramify.run.view import JOURNAL
 from ramify.run.work import PlanWork
 from ramify.stores.folder import FolderStore

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ramify.plan.definition import CodeNote
+from ramify.plan.dependencies import Dependencies
 from ramify.rebuild.trace import Cause, Trace, code_change, own_change, trace_of, upstream_change
-from ramify.run.dependencies import Dependencies
 from ramify.stores.codes import read_parts, write_parts
 from ramify.stores.folder import FolderStore
 from ramify.stores.index import Row
 from ramify.stores.known import KnownOutputs
 from ramify.stores.traces import Elsewhere, Found
-from ramify.values.sidecar import digest_in
 
 MODES: Final = ("off", "exists", "auto")
 
@@ -91,8 +90,7 @@ class Rebuilder:
         return self._bring(node, self.elsewhere.late(key, place) or self._moved().late(key, place))
 
     def _existing(self, node: int) -> str | None:
-        record = self.store.holds(self.place(node))
-        return None if record is None else digest_in(record)
+        return self.store.digest(self.place(node))
 
     def _bring(self, node: int, found: tuple[Found, Row] | None) -> str | None:
         """A hit elsewhere is to be brought here: who only judges leaves it where it is."""

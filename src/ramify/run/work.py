@@ -11,10 +11,10 @@ from ramify.core.graph import GATHER, REUSABLE, WORK
 from ramify.core.table import GOOD
 from ramify.errors import StorageError
 from ramify.plan.definition import Definition
+from ramify.plan.dependencies import Declared, Dependencies
 from ramify.plan.opened import Plan
 from ramify.ports import Order, Outcome
 from ramify.rebuild.trace import Cause, Trace, trace_of
-from ramify.run.dependencies import Declared, Dependencies
 from ramify.run.reuse import Rebuilder
 from ramify.stores.folder import FolderStore
 from ramify.stores.index import Row

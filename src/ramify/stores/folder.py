@@ -135,6 +135,11 @@ class FolderStore:
             return None
         return record if record is not None and sidecar.payload_exists(stem, record) else None
 
+    def digest(self, job_id: str) -> str | None:
+        """The digest of a complete output; None where there is none."""
+        record = self.holds(job_id)
+        return None if record is None else digest_in(record)
+
     def listing(self, verify: bool = False) -> dict[str, str]:
         """The ids of complete outputs, each with its payload's suffix; groups and children are among them.
 
@@ -202,7 +207,9 @@ class FolderStore:
             record = folder_record(children)
             folder = self._group_stem(group)
             make_folder(folder)
-            write_atomic(folder + SIDECAR, sidecar.encode(record))
+            text = sidecar.encode(record)
+            if read_if_there(folder + SIDECAR) != text:
+                write_atomic(folder + SIDECAR, text)
             self._open.discard(group)
             digests[group] = digest_in(record)
         return digests[under]

@@ -63,7 +63,17 @@ class OutputIndex:
                 data = file.read()
         except FileNotFoundError:
             return
-        for line in data[: data.rfind(b"\n") + 1].splitlines():
+        whole = data[: data.rfind(b"\n") + 1]
+        try:
+            rows = _decoder.decode_lines(whole)
+        except msgspec.MsgspecError:
+            self._load_what_can_be_read(whole)
+            return
+        self._lines = len(rows)
+        self.rows = {row.place: row for row in rows}
+
+    def _load_what_can_be_read(self, lines: bytes) -> None:
+        for line in lines.splitlines():
             self._lines += 1
             try:
                 row = _decoder.decode(line)

@@ -21,6 +21,7 @@ class KnownOutputs:
         self.store = store
         self.index = OutputIndex(store.outputs)
         self.at_start = list(self.index.rows.values())
+        self._absent: set[str] = set()
 
     def row(self, place: str) -> Row | None:
         """What is known of an output that is there and whole; None where there is none."""
@@ -30,7 +31,7 @@ class KnownOutputs:
         return self._read(place)
 
     def _read(self, place: str) -> Row | None:
-        record = self.store.holds(place)
+        record = self._record(place)
         trace = None if record is None else trace_of(record)
         if record is None or trace is None:
             return None
@@ -64,14 +65,24 @@ class KnownOutputs:
 
     def made(self, place: str, trace: Trace, record: Record) -> Row | None:
         """Notes an output that has just been put in its place."""
+        self._absent.discard(place)
         row = self._row(place, record, trace)
         if row is not None:
             self.index.add(row)
         return row
 
+    def _record(self, place: str) -> Record | None:
+        """The record of an output; that there is none is remembered until one is `made`."""
+        if place in self._absent:
+            return None
+        record = self.store.holds(place)
+        if record is None:
+            self._absent.add(place)
+        return record
+
     def trace(self, place: str) -> Trace | None:
         """What an output that is there was made of; None where there is none, or nothing says so."""
-        record = self.store.holds(place)
+        record = self._record(place)
         return None if record is None else trace_of(record)
 
     def rows(self) -> list[Row]:

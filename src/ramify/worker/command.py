@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ramify.errors import ArgumentError, PlanError
 from ramify.worker.attempt import perform
@@ -13,6 +13,7 @@ from ramify.worker.failure import revive
 
 if TYPE_CHECKING:
     from ramify.plan.opened import Plan
+    from ramify.stores.folder import FolderStore
 
 USAGE = """usage: ramify worker [PLAN KEY]
 
@@ -46,7 +47,21 @@ def _run(plan: Plan, job_id: str) -> None:
     if outcome.error is not None:
         store.discard(token)
         raise revive(outcome.error)
-    store.adopt(definition.stored(point), token, outcome.record or {})
+    store.adopt(definition.stored(point), token, _traced(plan, job_id, store, {**(outcome.record or {})}))
+
+
+def _traced(plan: Plan, job_id: str, store: FolderStore, record: dict[str, Any]) -> dict[str, Any]:
+    """The record with what the output was made of, so that a run of the plan may let it stand."""
+    from ramify.plan.codes import note_of
+    from ramify.plan.dependencies import standing_alone
+    from ramify.plan.load import load_function
+
+    definition, _ = plan.locate(job_id)
+    note = note_of(load_function(plan, definition), definition.policy.version)
+    plan.replace_codes({definition.code: note})
+    dependencies = standing_alone(plan, store.digest)
+    trace = dependencies.trace(dependencies.engine.number[job_id])
+    return record if trace is None else {**record, "trace": trace.to_record()}
 
 
 def _token() -> str:

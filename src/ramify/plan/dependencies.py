@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from ramify.core.columns import Columns
-from ramify.core.graph import GATHER, KIND
+from ramify.core.graph import GATHER, KIND, WORK
 from ramify.core.keys import decode_key
 from ramify.errors import RamifyDeserializationError, StorageError
 from ramify.plan.definition import CodeNote, Definition
@@ -20,6 +21,8 @@ from ramify.values.stored import digest_of
 
 Declared = dict[str, dict[str, str]]
 """By the id of a definition or of a point, what was declared, as texts."""
+
+_NO_NOTE: Final = CodeNote()
 
 
 class Dependencies:
@@ -52,6 +55,7 @@ class Dependencies:
         self._inputs: dict[int, Inputs] = {}
         self._at_point: dict[int, Inputs] = {}
         self._bases: dict[int, bytes | None] = {}
+        self._alike: dict[tuple[Any, ...], bytes] = {}
         self._early: list[str | None] = []
         self._gathers: dict[int, str] = {}
 
@@ -60,7 +64,7 @@ class Dependencies:
         return self._note(self._kinds[node][0])
 
     def _note(self, number: int) -> CodeNote:
-        return self._plan.codes.get(self.definitions[number].code, CodeNote())
+        return self._plan.codes.get(self.definitions[number].code, _NO_NOTE)
 
     # ---- inputs
 
@@ -79,12 +83,11 @@ class Dependencies:
         if found is None:
             definition = self.definitions[number]
             shape = self._shapes[number] = shape_of(definition, self._note(number))
-            files = [path for path in definition.policy.files if not _is_template(definition, path)]
-            if shape.stored or files or definition.policy.environment:
-                texts = self._found(definition.id, files, definition.policy.environment, shape.stored)
+            policy, found = definition.policy, shape.inputs
+            if shape.stored or policy.files or policy.environment:
+                files = [path for path in policy.files if not _is_template(definition, path)]
+                texts = self._found(definition.id, files, policy.environment, shape.stored)
                 found = _with(shape.inputs, texts)
-            else:
-                found = shape.inputs
             self._inputs[number] = found
         return found
 
@@ -122,11 +125,22 @@ class Dependencies:
         number = self._kinds[node][0]
         if number in self._bases:
             return self._bases[number]
-        inputs = self.inputs(node)
-        base = inputs.base() if inputs.is_sound else None
+        base = self._base_of(self.inputs(node))
         if not _has_templates(self.definitions[number]):
             self._bases[number] = base
         return base
+
+    def _base_of(self, inputs: Inputs) -> bytes | None:
+        """Many jobs call one function with the same arguments, but for what comes from their parents."""
+        if not inputs.is_sound:
+            return None
+        if inputs.declared:
+            return inputs.base()
+        alike = inputs.code, *inputs.args.items()
+        known = self._alike.get(alike)
+        if known is None:
+            known = self._alike[alike] = inputs.base()
+        return known
 
     def _point(self, node: int) -> str | None:
         number, point = self._kinds[node]
@@ -204,6 +218,22 @@ class Dependencies:
         )
 
 
+def standing_alone(plan: Plan, stored_digest: Callable[[str], str | None]) -> Dependencies:
+    """The dependencies of a plan outside of any run; `stored_digest` gives the digest of an output by its
+    place, None where there is none."""
+    engine = Columns()
+    kinds: list[tuple[int, int]] = []
+    definitions = list(plan.definitions.values())
+    for key, kind, parents, definition, point in plan.graph():
+        node = engine.add(key, parents, GATHER if kind == "gather" else WORK)
+        kinds.append((definition, point))
+        if definition >= 0:
+            rows = plan.points(definitions[definition])
+            place = definitions[definition].stored(rows[point] if point >= 0 else None)
+            engine.digests[node] = stored_digest(place) or ""
+    return Dependencies(engine, plan, definitions, [plan.points(d) for d in definitions], kinds)
+
+
 def _with(inputs: Inputs, texts: Mapping[str, str]) -> Inputs:
     unread = tuple(f"the {name} cannot be read" for name, text in texts.items() if text == "?")
     return Inputs(inputs.code, inputs.args, (*inputs.unsound, *unread), {**inputs.declared, **texts})
@@ -214,7 +244,8 @@ def _mark(digest: str | None) -> str:
 
 
 def _has_templates(definition: Definition) -> bool:
-    return any(_is_template(definition, path) for path in definition.policy.files)
+    files = definition.policy.files
+    return bool(files) and any(_is_template(definition, path) for path in files)
 
 
 def _is_template(definition: Definition, path: str) -> bool:
