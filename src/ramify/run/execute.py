@@ -243,7 +243,7 @@ class Run:
         answer(self.engine, self.work.early, self.work.late, time.time)
         if self.options.on_stale is not None and self.options.is_reusing:
             self.options.on_stale(self.work.stale())
-        if self.options.on_built is not None:
+        if self.options.on_built is not None and self.engine.busy:
             self.options.on_built()
         recorder.introduce(self.engine, facts)
 

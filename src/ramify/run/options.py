@@ -38,8 +38,8 @@ class Options:
     `limits` are amounts of resources that win over the machine's. `durable` survives a power cut. `on_start`
     gets the `Run` before anything runs. `lock` is the run folder's, where the caller has it. `target` names
     what is run, for telling what a job was made of the last time. `just_compiled` says that the plan's
-    fingerprints are of today; else they are made anew. `on_built` is called when all is ready for the first
-    job. `on_stale` gets, before anything starts, the jobs with an earlier result that does not stand, and
+    fingerprints are of today; else they are made anew. `on_built` is called before the first job, if any is
+    to run. `on_stale` gets, before anything starts, the jobs with an earlier result that does not stand, and
     why; with `reuse="exists"` those whose result is kept all the same.
     """
 

@@ -67,10 +67,14 @@ def fold_run(folder: str, plan: Plan, store: FolderStore, **words: Any) -> PlanW
     for record in records:
         if record[0] == "declared":
             declared.update(msgspec.convert(record[1], Declared))
-    work = PlanWork(plan, store, os.path.basename(folder), declared=declared, **words)
+    facts: dict[str, Any] = next((record[1] for record in records if record[0] == "run"), {})
+    name, reuse = os.path.basename(folder), str(facts.get("reuse", "off"))
+    work = PlanWork(plan, store, name, reuse=reuse, declared=declared, **words)
     for record in records:
-        if record[0] == "graph" and record[1] != work.engine.keys:
-            raise JournalError(f"{path} is of another graph than the plan's", path=path, line=2)
+        if record[0] == "graph":
+            if record[1] != work.engine.keys:
+                raise JournalError(f"{path} is of another graph than the plan's", path=path, line=2)
+            work.engine.flags[:] = bytes.fromhex(record[3])  # what was forced is not asked about
         if record[0] == "rows":
             replay(work.engine, [(record[1], record[2], record[3], record[4])])
     return work
