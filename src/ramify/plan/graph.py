@@ -16,6 +16,17 @@ its group are, so that a grid that takes a grid has edges by the sum of their po
 GATHER: Final = "@gather/"
 
 
+def group_name(key: str) -> str:
+    """What to call a node: a gather by its group.
+
+    >>> group_name("@gather/scores"), group_name("scores/m1"), group_name("@gather/")
+    ('scores/', 'scores/m1', 'all')
+    """
+    if not key.startswith(GATHER):
+        return key
+    return f"{key[len(GATHER) :]}/" if key != GATHER else "all"
+
+
 def build_graph(definitions: Sequence[Definition], points: Sequence[list[str]]) -> list[GraphNode]:
     """The nodes of these definitions, parents before children. `points` has a list for each definition."""
     return _Builder(definitions, points).build()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
+from ramify.core.table import SUCCEEDED
 from ramify.plan.definition import CodeNote
 from ramify.plan.dependencies import Dependencies
+from ramify.plan.graph import group_name
 from ramify.rebuild.trace import Cause, Trace, code_change, own_change, trace_of, upstream_change
 from ramify.stores.codes import read_parts, write_parts
 from ramify.stores.folder import FolderStore
@@ -142,9 +145,21 @@ class Rebuilder:
         own = own_change(trace, self.dependencies.inputs(node))
         if own is not None:
             return self._told(own, node, trace)
-        parents = self.dependencies.engine.parents[node]
-        keys = self.dependencies.engine.keys
-        return upstream_change(trace, {keys[p]: self.dependencies.digest(p) for p in parents})
+        engine = self.dependencies.engine
+        now = {engine.keys[p]: self.dependencies.digest(p) for p in engine.parents[node]}
+        cause = upstream_change(trace, now)
+        return replace(cause, subject=self._culprit(cause.subject)) if cause.subject else cause
+
+    def _culprit(self, key: str) -> str:
+        """The job that changed; of a group, the first that ran in this run, else the group by its name."""
+        engine = self.dependencies.engine
+        stack = [engine.number[key]]
+        while stack:
+            node = stack.pop()
+            if self._places[node] is not None:
+                return engine.keys[node]
+            stack += [p for p in engine.parents[node][::-1] if engine.state[p] == SUCCEEDED]
+        return group_name(key)
 
     def staleness(self, node: int) -> Cause | None:
         """What has changed about a job that has an earlier result, or that this one is lost or damaged.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
+from ramify.plan.graph import group_name
 from ramify.rebuild.trace import VERDICTS, Cause, trace_of
 from ramify.run.judge import Verdict
 from ramify.run.view import RunView
@@ -64,6 +65,16 @@ def _chain_lines(links: Sequence[tuple[str, Cause]], pen: Paint) -> list[str]:
     ]
 
 
+def _causes_in(view: RunView) -> Causes:
+    """The causes of a run's jobs; a whole group has none of its own."""
+    return lambda job_id: view.job(job_id).cause if job_id in view.engine.number else None
+
+
+def _causes_of(found: Iterable[Verdict]) -> Causes:
+    by_id = {verdict.job_id: verdict.cause for verdict in found}
+    return by_id.get
+
+
 # ---- what a run did
 
 
@@ -84,7 +95,7 @@ def history_lines(view: RunView, job_ids: Sequence[str], pen: Paint, handle: str
 def _history(view: RunView, job_id: str, pen: Paint) -> list[str]:
     job = view.job(job_id)
     told = _WORDS.get(job.state, "has not run")
-    links = [] if job.cause is None else chain(job_id, job.cause, lambda other: view.job(other).cause)
+    links = [] if job.cause is None else chain(job_id, job.cause, _causes_in(view))
     why = f": {visible(job.cause.text)}" if job.cause is not None else ""
     if job.blocked_by is not None:
         why = f": {visible(job.blocked_by)} has no value"
@@ -107,7 +118,9 @@ def _made_of(view: RunView, job_id: str, pen: Paint) -> list[str]:
     known = {**trace.args, **trace.declared}
     texts = [f"{name} {_value(text)}" for name, text in known.items() if "$" not in text]
     lines += [f"{pen.dim('from')}     {visible(text)}" for text in texts]
-    parents = [f"{pen.dim('needs')}    {visible(p)} {pen.dim(d[:8])}" for p, d in trace.parents.items()]
+    parents = [
+        f"{pen.dim('needs')}    {visible(group_name(p))} {pen.dim(d[:8])}" for p, d in trace.parents.items()
+    ]
     return lines + parents
 
 
@@ -127,7 +140,7 @@ def _record(view: RunView, job_id: str) -> dict[str, Any] | None:
 def history_document(view: RunView, job_id: str) -> dict[str, Any]:
     """Why a job ran in a run, or did not have to, as plain values."""
     job = view.job(job_id)
-    links = [] if job.cause is None else chain(job_id, job.cause, lambda other: view.job(other).cause)
+    links = [] if job.cause is None else chain(job_id, job.cause, _causes_in(view))
     record = _record(view, job_id)
     return {
         "job_id": job_id,
@@ -142,11 +155,12 @@ def history_document(view: RunView, job_id: str) -> dict[str, Any]:
 # ---- what a run would do now
 
 
-def verdict_lines(found: Any, chosen: Sequence[Verdict], pen: Paint) -> list[str]:
-    """Why these jobs would run now, or would not; `found` gives the verdict of any job by its id."""
+def verdict_lines(found: Iterable[Verdict], chosen: Sequence[Verdict], pen: Paint) -> list[str]:
+    """Why these jobs would run now, or would not; `found` are the verdicts on all jobs."""
     lines: list[str] = []
+    causes = _causes_of(found)
     for verdict in chosen[:_MOST]:
-        links = chain(verdict.job_id, verdict.cause, lambda other: found[other].cause)
+        links = chain(verdict.job_id, verdict.cause, causes)
         told = coloured(verdict.verdict, verdict.verdict, pen)
         lines += [
             f"{pen.bold(visible(verdict.job_id))}  {told}  {visible(verdict.cause.text)}",
@@ -158,11 +172,12 @@ def verdict_lines(found: Any, chosen: Sequence[Verdict], pen: Paint) -> list[str
     return lines
 
 
-def verdicts_document(found: Any, chosen: Sequence[Verdict]) -> dict[str, Any]:
+def verdicts_document(found: Iterable[Verdict], chosen: Sequence[Verdict]) -> dict[str, Any]:
     """The verdicts on these jobs with all causes behind them, as plain values."""
     jobs = []
+    causes = _causes_of(found)
     for verdict in chosen:
-        links = chain(verdict.job_id, verdict.cause, lambda other: found[other].cause)
-        causes = [{"job_id": name, **cause_document(cause)} for name, cause in links]
-        jobs.append({**verdict_document(verdict), "causes": causes})
+        links = chain(verdict.job_id, verdict.cause, causes)
+        told = [{"job_id": name, **cause_document(cause)} for name, cause in links]
+        jobs.append({**verdict_document(verdict), "causes": told})
     return {"jobs": jobs}
