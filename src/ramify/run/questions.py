@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ramify.core.engine import Engine
+from ramify.core.table import ASKED, CHECKED
 
 Answer = Callable[[int], str | None]
 """Gives the digest of an old result of a node that stands, or None."""
@@ -16,9 +17,11 @@ def answer(engine: Engine, early: Answer, late: Answer, now: Callable[[], float]
         while engine.asks:
             asks, engine.asks = engine.asks, []
             for node in asks:
-                engine.early(node, early(node), now())
+                if engine.state[node] == ASKED:
+                    engine.early(node, early(node), now())
         engine.settle(now())
         if not engine.asks:
             checks, engine.checks = engine.checks, []
             for node in checks:
-                engine.late(node, late(node), now())
+                if engine.state[node] == CHECKED:  # a parent's hit may have been voided since
+                    engine.late(node, late(node), now())

@@ -1,9 +1,9 @@
 """What is known of the outputs of a folder without opening them: one line per output, added by the driver.
 
-A line holds where the output is, its two keys, its digest, its suffix, and the signature of its payload:
-size, time of change and inode, of each file. Where the signature is as it was, the payload is taken to be so
-too; else it is read and compared with its digest. The index is a projection of the sidecars: without it,
-everything is read.
+A line holds where the output is, its keys, its digest, its suffix, and the signature of its payload and of
+its sidecar: size, time of change and inode, of each file. Where the signature is as it was, the output is
+taken to be so too; else it is read and compared with its digest. The index is a projection of the sidecars:
+without it, everything is read.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from ramify.errors import RamifyDeserializationError, StorageError
 from ramify.rebuild.trace import Trace, trace_of
 from ramify.stores.folder import FolderStore
 from ramify.stores.index import OutputIndex, Row, signature
+from ramify.values.codec import SIDECAR
 from ramify.values.sidecar import Record, digest_in
 from ramify.values.stored import verify
 
@@ -26,7 +27,7 @@ class KnownOutputs:
     def row(self, place: str) -> Row | None:
         """What is known of an output that is there and whole; None where there is none."""
         row = self.index.rows.get(place)
-        if row is not None and signature(f"{self.store.outputs}/{place}{row.suffix}") == row.signature:
+        if row is not None and self._signature(place, row.suffix) == row.signature:
             return row
         return self._read(place)
 
@@ -43,7 +44,7 @@ class KnownOutputs:
 
     def _row(self, place: str, record: Record, trace: Trace) -> Row | None:
         suffix = str(record["suffix"])
-        found = signature(f"{self.store.outputs}/{place}{suffix}")
+        found = self._signature(place, suffix)
         if found is None:
             return None
         return Row(place, trace.own, trace.early, trace.late, digest_in(record), suffix, found)
@@ -54,6 +55,12 @@ class KnownOutputs:
         except (RamifyDeserializationError, StorageError):
             return False
         return True
+
+    def _signature(self, place: str, suffix: str) -> str | None:
+        """Of the payload and of its sidecar: without either there is no output."""
+        stem = f"{self.store.outputs}/{place}"
+        payload, record = signature(stem + suffix), signature(stem + SIDECAR)
+        return None if payload is None or record is None else f"{payload} {record}"
 
     def is_whole(self, place: str, digest: str) -> bool:
         """Whether the output with this digest is there, as the index knows it, or as it reads."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 from ramify.errors import UndigestableError
 from ramify.values import fingerprint_origin
 from ramify.values.fingerprint_follow import Follower
-from ramify.values.fingerprint_names import MISSING, digest_of, held_in, object_name
+from ramify.values.fingerprint_names import MISSING, digest_of, held_in, label, shown
 
 _BIGGEST_CACHE: Final = 10_000
 
@@ -91,14 +91,14 @@ def _follow_root(follower: Follower, func: Any) -> str:
             follower.held(f"argument {name}", held)
         return f"partial of {root}"
     if isinstance(func, types.MethodType):
-        root = follower.follow(func.__func__, object_name(func.__func__))
+        root = follower.follow(func.__func__, label(func.__func__))
         follower.held("self", func.__self__)
         return f"method {root}"
     if isinstance(func, type | types.FunctionType | types.ModuleType) or not _has_state(func):
-        return follower.follow(func, object_name(func))
-    follower.follow(type(func), object_name(type(func)))
+        return follower.follow(func, label(func))
+    follower.follow(type(func), label(type(func)))
     follower.value("self", func)
-    return f"object of {object_name(type(func))}"
+    return f"object of {label(type(func))}"
 
 
 def _has_state(func: Any) -> bool:
@@ -110,10 +110,13 @@ def _has_state(func: Any) -> bool:
 
 def _result(follower: Follower, root: str) -> Fingerprint:
     parts = {**follower.parts, "python": fingerprint_origin.PYTHON}
-    unsound = tuple(follower.unsound)
-    tokens = [f"{name}\0{text}".encode("utf-8", "surrogatepass") for name, text in sorted(parts.items())]
-    digest = None if unsound else digest_of(root.encode("utf-8", "surrogatepass"), *tokens)
-    return Fingerprint(digest, parts, unsound, tuple(follower.unfollowed))
+    unsound = tuple(map(shown, follower.unsound))
+    numbered = sorted(follower.number(f"{name}\0{text}") for name, text in parts.items())
+    tokens = [text.encode("utf-8", "surrogatepass") for text in (follower.number(root), *numbered)]
+    told = {shown(name): shown(text) for name, text in parts.items()}
+    return Fingerprint(
+        None if unsound else digest_of(*tokens), told, unsound, tuple(map(shown, follower.unfollowed))
+    )
 
 
 def _remember(func: types.FunctionType, result: Fingerprint, follower: Follower) -> None:

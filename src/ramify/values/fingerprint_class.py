@@ -10,7 +10,8 @@ from enum import EnumMeta
 from typing import TYPE_CHECKING, Any, Final
 
 from ramify.values.canonical import text_token
-from ramify.values.fingerprint_names import digest_of, object_name
+from ramify.values.fingerprint_names import digest_of
+from ramify.values.fingerprint_names import label as label_of
 from ramify.values.fingerprint_origin import origin_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
 
 def visit_class(follower: Follower, label: str, cls: type) -> None:
     """Makes the parts of a class: `class X` for what it consists of, and one for each thing that is in it."""
-    shape = [text_token(f"({follower.follow(base, label)}") for base in (type(cls), *cls.__bases__)]
+    bases = [follower.follow(base, label) for base in (type(cls), *cls.__bases__)]
+    shape = [text_token(follower.number(f"({base}")) for base in bases]
     namespace = vars(cls)
     for name in sorted(namespace):
         if name in _SKIPPED or name.startswith("__pydantic_") or _is_machinery(cls, name):
@@ -45,9 +47,10 @@ def visit_class(follower: Follower, label: str, cls: type) -> None:
         follower.watched.append((namespace, name, namespace[name]))
         kind, ref = _attribute(follower, label, cls, name, namespace[name])
         if kind:
-            shape.append(text_token(f"{name}:{kind}={'' if ref.endswith(f'{label}.{name}') else ref}"))
+            told = "" if ref.endswith(f"{label}.{name}") else ref
+            shape.append(text_token(follower.number(f"{name}:{kind}={told}")))
     for name, text in sorted(_annotations(cls).items()):
-        shape.append(text_token(f"{name}: {text}"))
+        shape.append(text_token(follower.number(f"{name}: {text}")))
     _fields(follower, label, cls)
     follower.parts[f"class {label}"] = digest_of(*shape)
 
@@ -133,5 +136,5 @@ def _text(annotation: Any) -> str:
     if isinstance(annotation, str):
         return annotation
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        return object_name(annotation)
+        return label_of(annotation)
     return _ADDRESS.sub("", repr(annotation))

@@ -23,14 +23,16 @@ from ramify.values.fingerprint_class import visit_class
 from ramify.values.fingerprint_code import Import, scan
 from ramify.values.fingerprint_names import (
     MISSING,
+    Numbers,
     absolute_name,
     digest_of,
-    function_name,
     held_in,
     home_of,
     is_by_name,
     is_one_of,
     is_surroundings,
+    label,
+    module_label,
     module_name,
     object_name,
     wrapped_by,
@@ -76,6 +78,7 @@ class Follower(Code):
         self._count: dict[str, int] = {}
         self._kept: list[Any] = []
         self._met: list[Any] = []
+        self.number = Numbers()
 
     def drain(self) -> None:
         """Goes on until nothing waits."""
@@ -134,10 +137,10 @@ class Follower(Code):
             code, namespace = value.__code__, value.__globals__
             key = (id(code), id(namespace))
             if key not in self._labels:
-                label = self._label(key, code, function_name(value))
-                self._queue.append(lambda: self._code(label, code, namespace))
+                name = self._label(key, code, label(value))
+                self._queue.append(lambda: self._code(name, code, namespace))
         else:
-            self.follow(value, object_name(value))
+            self.follow(value, label(value))
 
     # ---- what code reaches
 
@@ -150,8 +153,8 @@ class Follower(Code):
         if isinstance(value, types.ModuleType):
             return self._follow_module(value)
         if isinstance(value, types.MethodType):
-            label = self.follow(value.__func__, name)
-            return f"{label} of {self.follow(value.__self__, f'{name}.__self__')}"
+            inner = self.follow(value.__func__, name)
+            return f"{inner} of {self.follow(value.__self__, f'{name}.__self__')}"
         if isinstance(value, _C_CODE) and not _is_bound(value):
             return self._follow_c(value)
         wrapped = wrapped_by(value)
@@ -161,10 +164,10 @@ class Follower(Code):
         if is_surroundings(value):
             self.unfollowed[f"{name}{_in(where)}"] = None
             return name
-        label = f"constant {name}"
-        if label not in self.parts:
-            self.value(label, value)
-        return label
+        part = f"constant {name}"
+        if part not in self.parts:
+            self.value(part, value)
+        return part
 
     def note(self, origin: Origin) -> None:
         """Of what others wrote, the version counts."""
@@ -178,8 +181,8 @@ class Follower(Code):
             return object_name(function)
         key = (id(function), 0)
         if key not in self._labels:
-            label = self._label(key, function, function_name(function))
-            self._queue.append(lambda: self._function(label, function, origin.kind == "own"))
+            name = self._label(key, function, label(function))
+            self._queue.append(lambda: self._function(name, function, origin.kind == "own"))
         return f"code of {self._labels[key]}"
 
     def _function(self, label: str, function: types.FunctionType, own: bool) -> None:
@@ -226,10 +229,13 @@ class Follower(Code):
         for chain in found.chains:
             ref = self._resolve(namespace, chain, label)
             if ref:
-                refs.append(f"{'.'.join(chain)}={ref}".encode())
+                refs.append(self._ref(f"{'.'.join(chain)}={ref}"))
         for wanted in found.imports:
-            refs += [ref.encode() for ref in self._imported(wanted, namespace, label)]
+            refs += [self._ref(ref) for ref in self._imported(wanted, namespace, label)]
         self.parts[f"code of {label}"] = digest_of(found.token, *sorted(refs))
+
+    def _ref(self, text: str) -> bytes:
+        return self.number(text).encode("utf-8", "surrogatepass")
 
     def _resolve(self, namespace: Mapping[str, Any], chain: tuple[str, ...], where: str) -> str:
         """Follows `helpers.clean`, and returns what to call what is there; empty for what is Python's."""
@@ -247,7 +253,7 @@ class Follower(Code):
             elif is_one_of(value, _DYNAMIC):
                 self.unfollowed[f"{name}(){_in(where)}"] = None
             return "nothing" if value is MISSING else ""
-        return self._down(value, chain[1:], f"{module_name(namespace.get('__name__'))}.{name}", where)
+        return self._down(value, chain[1:], f"{module_label(namespace.get('__name__'))}.{name}", where)
 
     def _down(self, value: Any, steps: tuple[str, ...], name: str, where: str) -> str:
         """Follows the attributes of modules; those of a class or an object count whole."""
@@ -255,7 +261,7 @@ class Follower(Code):
             if not isinstance(value, types.ModuleType):
                 break
             inner = vars(value).get(step, MISSING)
-            name = f"{module_name(value.__name__)}.{step}"
+            name = f"{module_label(value.__name__)}.{step}"
             origin = origin_of(value.__name__, file_of(value))
             if origin.kind == "own":
                 self.watched.append((vars(value), step, inner))
@@ -269,7 +275,7 @@ class Follower(Code):
                     return name
             value = inner
         if is_one_of(value, _DYNAMIC):
-            self.unfollowed[f"{object_name(value)}(){_in(where)}"] = None
+            self.unfollowed[f"{label(value)}(){_in(where)}"] = None
         return self.follow(value, name, where)
 
     # ---- modules
@@ -278,7 +284,7 @@ class Follower(Code):
         """A module that is used as a value: all that is in it may be reached."""
         origin = origin_of(module.__name__, file_of(module))
         self.note(origin)
-        name = module_name(module.__name__)
+        name = module_label(module.__name__)
         key = (id(module), 0)
         if origin.kind == "own" and key not in self._labels:
             self._labels[key] = name
@@ -290,7 +296,7 @@ class Follower(Code):
         refs = []
         for held_name, held in sorted(vars(module).items()):
             if not held_name.startswith("__") and not isinstance(held, types.ModuleType):
-                refs.append(f"{held_name}={self.follow(held, f'{name}.{held_name}', name)}".encode())
+                refs.append(self._ref(f"{held_name}={self.follow(held, f'{name}.{held_name}', name)}"))
         self.parts[f"module {name}"] = digest_of(*refs)
 
     def _imported(self, wanted: Import, namespace: Mapping[str, Any], where: str) -> list[str]:
@@ -299,29 +305,30 @@ class Follower(Code):
         loaded = sys.modules.get(module)
         if loaded is None:
             ref = self._absent(module, where)
-            return [f"import {module}={ref}"]
+            return [f"import {module_label(module)}={ref}"]
         refs = []
         for chain in wanted.chains:
             steps = chain if wanted.name is None else (wanted.name, *chain)
-            refs.append(f"{module}.{'.'.join(steps)}={self._down(loaded, steps, module, where)}")
+            ref = self._down(loaded, steps, module_label(module), where)
+            refs.append(f"{module_label(module)}.{'.'.join(steps)}={ref}")
         return refs
 
     def _absent(self, module: str, where: str) -> str:
         """A module that is not loaded: its code is read and not run, and all of it counts."""
         found = find_module(module)
-        name = module_name(module)
+        name = module_label(module)
         if found is None:
             self.unfollowed[f"{name}{_in(where)}, which is not to be found"] = None
             return "nothing"
         self.note(found.origin)
-        label = f"module {name}"
-        if found.origin.kind == "own" and label not in self.parts:
+        part = f"module {name}"
+        if found.origin.kind == "own" and part not in self.parts:
             self.steady = False
             if found.code is None:
-                self._file(label, found.file)
+                self._file(part, found.file)
             else:
-                self._unloaded(label, module, found.code, found.package)
-        return label
+                self._unloaded(part, module, found.code, found.package)
+        return part
 
     def _unloaded(self, label: str, module: str, code: types.CodeType, package: str) -> None:
         text = scan(code)
@@ -370,15 +377,15 @@ class Follower(Code):
             return object_name(cls)
         key = (id(cls), 0)
         if key not in self._labels:
-            label = self._label(key, cls, object_name(cls))
-            self._queue.append(lambda: visit_class(self, label, cls))
+            name = self._label(key, cls, label(cls))
+            self._queue.append(lambda: visit_class(self, name, cls))
         return f"class {self._labels[key]}"
 
     def _label(self, key: tuple[int, int], value: Any, name: str) -> str:
         self._kept.append(value)  # what is known by its id() must not go away
         number = self._count[name] = self._count.get(name, 0) + 1
-        label = self._labels[key] = name if number == 1 else f"{name} #{number}"
-        return label
+        told = self._labels[key] = name if number == 1 else f"{name} #{number}"
+        return told
 
 
 def _in(where: str) -> str:

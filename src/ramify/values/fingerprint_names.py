@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 import types
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from ramify.values.fingerprint_code import Import
 from ramify.values.fingerprint_origin import origin_of
 
 _MAINS: Final = ("__main__", "__mp_main__")
+
+_MARKED: Final = re.compile("\x01(.*?)\x02", re.DOTALL)
 
 MISSING: Final = object()
 """What stands for a name that leads to nothing."""
@@ -58,6 +61,49 @@ def object_name(value: Any) -> str:
     if module == "builtins":
         return str(qualname)
     return f"{module_name(module)}.{qualname}"
+
+
+def module_label(name: object) -> str:
+    """As `module_name`, marked where the module is the user's own: it may be renamed, and nothing changes."""
+    told = module_name(name)
+    return f"\x01{told}\x02" if isinstance(name, str) and origin_of(name).kind == "own" else told
+
+
+def label(value: Any) -> str:
+    """As `object_name`, with the module marked where it is the user's own."""
+    name = object_name(value)
+    home = home_of(value) if isinstance(value, types.FunctionType) else getattr(value, "__module__", None)
+    told = module_name(home)
+    if isinstance(home, str) and name.startswith(f"{told}.") and origin_of(home).kind == "own":
+        return f"\x01{told}\x02{name[len(told) :]}"
+    return name
+
+
+def shown(text: str) -> str:
+    """A label as a person reads it.
+
+    >>> shown("code of \x01flow\x02.count")
+    'code of flow.count'
+    """
+    return text.replace("\x01", "").replace("\x02", "")
+
+
+class Numbers:
+    """Gives modules of the user's own numbers in the place of their names, in the order in which they come.
+
+    >>> number = Numbers()
+    >>> number("code of \x01flow\x02.count"), number("\x01other\x02.f"), number("\x01flow\x02.g")
+    ('code of 0.count', '1.f', '0.g')
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+
+    def __call__(self, text: str) -> str:
+        return _MARKED.sub(self._number, text)
+
+    def _number(self, found: re.Match[str]) -> str:
+        return str(self._known.setdefault(found[1], len(self._known)))
 
 
 def is_by_name(function: types.FunctionType) -> bool:

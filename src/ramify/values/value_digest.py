@@ -16,6 +16,7 @@ from ramify.values import fingerprint_origin
 from ramify.values.canonical import ATOMS
 from ramify.values.canonical_objects import register
 from ramify.values.fingerprint_follow import Follower
+from ramify.values.fingerprint_names import shown
 
 T = TypeVar("T")
 
@@ -48,13 +49,13 @@ def digest_value(
     follower.walk.place = place
     token = follower.token(value, label)
     follower.drain()
-    for why in follower.unsound:
+    for why in map(shown, follower.unsound):
         raise UndigestableError(why, path=why.partition(":")[0])
     hashed = sha256(b"value\0" + (token or b""))
     if follower.parts:
         parts = {**follower.parts, "python": fingerprint_origin.PYTHON}
-        for name, text in sorted(parts.items()):
-            hashed.update(f"{name}\0{text}\0".encode("utf-8", "surrogatepass"))
+        for part in sorted(follower.number(f"{name}\0{text}\0") for name, text in parts.items()):
+            hashed.update(part.encode("utf-8", "surrogatepass"))
     return hashed.hexdigest()
 
 
