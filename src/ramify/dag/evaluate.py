@@ -264,7 +264,7 @@ def _tell_gone(ids: list[str]) -> None:
     some = ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else "")
     count = "1 job of the earlier plan is" if len(ids) == 1 else f"{len(ids)} jobs of the earlier plan are"
     warnings.warn(
-        f"{count} not in the new one ({some}); outputs they have stay until clear_outputs",
+        f"{count} not in the new one ({some}); outputs they have stay until `ramify gc` or clear_outputs",
         RamifyWarning,
         stacklevel=7,
     )
