@@ -62,11 +62,10 @@ def processes_of(session: int) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            command = " ".join(process.cmdline())
-        except psutil.Error:
+            if "ramify.worker" in " ".join(process.cmdline()) and process.ppid() in (session, 1):
+                found.append(process)
+        except psutil.Error:  # it may go between any two looks
             continue
-        if "ramify.worker" in command and process.ppid() in (session, 1):
-            found.append(process)
     return found
 
 

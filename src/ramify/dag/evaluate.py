@@ -71,17 +71,24 @@ def evaluate_draft(
 ) -> LazyDict:
     """Compiles, writes the plan and runs it under one lock; options as of `execute`."""
     from ramify.run.collector import collector_off
+
+    with collector_off() as collect_again:
+        options["on_built"] = collect_again
+        return _evaluate(draft, plan_path, outputs, say, name, options)
+
+
+def _evaluate(
+    draft: Node, plan_path: str, outputs: Location | None, say: Say, name: str | None, options: dict[str, Any]
+) -> LazyDict:
     from ramify.run.execute import execute
     from ramify.run.names import new_name
 
-    with collector_off() as collect_again:
-        new = compile_draft(draft, os.path.abspath(plan_path))
-        run_folder = run_folder_of(plan_path)
-        name = name or new_name(os.listdir(run_folder) if os.path.isdir(run_folder) else ())
-        with FolderLock(run_folder, run=name) as lock:
-            plan = _write(plan_path, new, outputs, "", say)
-            options = {**_workers_of(draft, options), "on_built": collect_again}
-            return execute(plan.path, name=name, lock=lock, just_compiled=True, **options)
+    new = compile_draft(draft, os.path.abspath(plan_path))
+    run_folder = run_folder_of(plan_path)
+    name = name or new_name(os.listdir(run_folder) if os.path.isdir(run_folder) else ())
+    with FolderLock(run_folder, run=name) as lock:
+        plan = _write(plan_path, new, outputs, "", say)
+        return execute(plan.path, name=name, lock=lock, just_compiled=True, **_workers_of(draft, options))
 
 
 def run_folder_of(plan_path: str) -> str:

@@ -42,7 +42,7 @@ class Nursery:
         fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         self.sock, theirs = socket.socketpair()
         try:
-            self.pid = spawn("template", theirs.fileno(), fd)
+            self.pid = spawn("template", theirs.fileno(), fd, setup.mark)
         except BaseException:
             self.sock.close()
             raise

@@ -71,13 +71,13 @@ def early_key(base: bytes, point: str | None, above: Iterable[str | None]) -> st
     >>> early_key(base, None, [None]) is None
     True
     """
-    hashed = blake2b(base, digest_size=_SIZE)
-    hashed.update(b"early" if point is None else b"early/" + point.encode())
+    keys = []
     for key in above:
         if key is None:
             return None
-        hashed.update(key.encode())
-    return hashed.hexdigest()
+        keys.append(key)
+    text = f"early/{point}," if point is not None else "early,"
+    return blake2b(base + f"{text}{','.join(keys)}".encode(), digest_size=_SIZE).hexdigest()
 
 
 def late_key(base: bytes, point: str | None, digests: Sequence[str]) -> str:
@@ -87,12 +87,8 @@ def late_key(base: bytes, point: str | None, digests: Sequence[str]) -> str:
     >>> late_key(base, None, ["a"]) == late_key(base, None, ["b"])
     False
     """
-    hashed = blake2b(base, digest_size=_SIZE)
-    hashed.update(b"late" if point is None else b"late/" + point.encode())
-    for digest in digests:
-        hashed.update(digest.encode())
-        hashed.update(b",")
-    return hashed.hexdigest()
+    text = f"late/{point}," if point is not None else "late,"
+    return blake2b(base + f"{text}{','.join(digests)}".encode(), digest_size=_SIZE).hexdigest()
 
 
 def gathered(members: Iterable[str | None]) -> str | None:

@@ -44,6 +44,7 @@ class Driver(Role):
         Ctrl-C, SIGTERM and SIGHUP end everything, which is written down, and are raised again.
         """
         with self.interrupts, ExitStack() as closing:
+            closing.callback(self._let_go)
             closing.callback(self._last_words)
             try:
                 self._start(closing)
@@ -128,6 +129,11 @@ class Driver(Role):
             for node, attempt in self._under_way():
                 self.abandoned = self.abandoned or not self._executor_of(node).stops
                 self.engine.stopped(node, attempt, why, time.time())
+
+    def _let_go(self) -> None:
+        """The executors know this driver, and it knows them: without that, what a run held goes at once."""
+        self.executors, self._threads, self._inline = [], [], None
+        self.recorder.let_go()
 
     def _last_words(self) -> None:
         with self._role:

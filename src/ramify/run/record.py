@@ -85,6 +85,10 @@ class Recorder:
             self._keep()
             self._kept = time.monotonic()
 
+    def let_go(self) -> None:
+        """Nothing more is asked of the run."""
+        self._notes = self._keep = None
+
     def end(self, facts: dict[str, Any]) -> None:
         """The last record: how it ended. The observers are told even where it cannot be written."""
         try:

@@ -66,17 +66,23 @@ class Rebuilder:
     # ---- the two questions
 
     def early(self, node: int) -> str | None:
-        """The digest of an output that stands whatever the parents do."""
+        """The digest of an output that stands whatever the parents do.
+
+        Where the parents' outputs are known already it must fit those too: it may have been made of others,
+        by a run that was cut short, or elsewhere, if a function does not give the same for the same.
+        """
         if self._modes[node] == "exists":
             return self._existing(node)
         key = self.dependencies.early_key(node)
         if key is None:
             return None
+        late = None if self.dependencies.engine.need[node] else self.dependencies.late_key(node)
         place = self.place(node)
         row = self.known.row(place)
-        if row is not None and row.early == key:
+        if row is not None and row.early == key and late in (None, row.late):
             return row.digest
-        return self._bring(node, self.elsewhere.early(key, place) or self._moved().early(key, place))
+        found = self.elsewhere.early(key, place) or self._moved().early(key, place)
+        return self._bring(node, found) if found is not None and late in (None, found[1].late) else None
 
     def late(self, node: int) -> str | None:
         """The digest of an output that was made of what the parents have brought."""

@@ -10,7 +10,7 @@ import threading
 
 from ramify.ports import Outcome
 from ramify.worker.attempt import host_name
-from ramify.worker.launch import spawn, surroundings
+from ramify.worker.launch import new_mark, spawn, surroundings
 from ramify.worker.logs import claim, open_log
 from ramify.worker.trees import kill_trees
 from ramify.worker.wire import Done, Inbox, Message, RunJob, send
@@ -29,11 +29,12 @@ def run_isolated(plan: str, job_id: str, token: str, log: str) -> Outcome:
     spare = os.path.join(os.path.dirname(log), f".spare-{token}")
     output = open_log(spare)
     ours, theirs = socket.socketpair()
+    mark = new_mark(plan)
     try:
         with _lock:
-            pid = _running[token] = spawn("child", theirs.fileno(), output)
+            pid = _running[token] = spawn("child", theirs.fileno(), output, mark)
         theirs.close()
-        done = _converse(ours, pid, surroundings(), RunJob(plan, job_id, token, log, spare, True))
+        done = _converse(ours, pid, surroundings(mark=mark), RunJob(plan, job_id, token, log, spare, True))
     finally:
         ours.close()
         theirs.close()

@@ -17,11 +17,12 @@ SOCKET: Final = 3
 _ROOT: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-def spawn(module: str, sock: int, output: int) -> int:
+def spawn(module: str, sock: int, output: int, mark: str = "") -> int:
     """Starts `main(3)` of `ramify.worker.<module>` in a group of its own; the new process's id.
 
     Its descriptor 3 is a copy of `sock`, its 1 and 2 are `output`, its standard input is empty. The user's
     `__main__` plays no part in it, so it works from a script, standard input, a shell or a notebook alike.
+    The mark is in its environment from the start, where other processes can read it, of its forks too.
     """
     if not sys.executable:
         raise InfrastructureError(
@@ -35,7 +36,7 @@ def spawn(module: str, sock: int, output: int) -> int:
         return os.posix_spawn(
             sys.executable,
             [sys.executable, *_flags(), "-c", code],
-            os.environ,
+            {**os.environ, MARK: mark} if mark else os.environ,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, out, 1),
@@ -51,7 +52,9 @@ def spawn(module: str, sock: int, output: int) -> int:
         os.close(out)
 
 
-def surroundings(plan: str = "", *, fork: bool = True, environ: dict[str, str] | None = None) -> Setup:
+def surroundings(
+    plan: str = "", *, fork: bool = True, environ: dict[str, str] | None = None, mark: str = ""
+) -> Setup:
     """This process's own directory, import path and arguments, for a process that is to act in its place.
 
     The mark goes into the environment of that process and of all that descend from it.
@@ -63,8 +66,13 @@ def surroundings(plan: str = "", *, fork: bool = True, environ: dict[str, str] |
         environ=environ,
         plan=plan,
         fork=fork,
-        mark=f"{mark_of(plan)}{os.getpid()}-{time_ns()}",
+        mark=mark or new_mark(plan),
     )
+
+
+def new_mark(plan: str) -> str:
+    """A mark for workers of this process that work for a plan; no other process makes the same."""
+    return f"{mark_of(plan)}{os.getpid()}-{time_ns()}"
 
 
 def settle(setup: Setup) -> None:
