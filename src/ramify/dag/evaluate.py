@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import warnings
@@ -273,8 +274,17 @@ def _tell_gone(ids: list[str]) -> None:
     warnings.warn(
         f"{count} not in the new one ({some}); outputs they have stay until `ramify gc` or clear_outputs",
         RamifyWarning,
-        stacklevel=7,
+        stacklevel=_steps_to_the_user(),
     )
+
+
+def _steps_to_the_user() -> int:
+    """How many frames up the line of the user's is that led here."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    steps, frame = 0, inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename.startswith(package):
+        steps, frame = steps + 1, frame.f_back
+    return steps
 
 
 def _check(options: dict[str, Any]) -> None:
