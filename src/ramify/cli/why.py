@@ -50,7 +50,7 @@ def _now(key: str, target: str, folder: str | None, as_json: bool) -> int:
     found = preview(draft, folder or latest_folder(target), of=target_name(target))
     chosen = found.that_fit(key)
     if as_json:
-        put_json(verdicts_document(found, chosen))
+        put_json(verdicts_document(found, chosen, found.not_followed))
     else:
-        put_lines(verdict_lines(found, chosen, paint()))
+        put_lines(verdict_lines(found, chosen, paint(), found.not_followed))
     return 0

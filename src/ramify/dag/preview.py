@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 from ramify.dag.compile import compile_draft
 from ramify.dag.draft import Node
 from ramify.dag.evaluate import as_texts, places
 from ramify.errors import JobIdError
-from ramify.plan.definition import Definition
+from ramify.plan.definition import CodeNote, Definition
 from ramify.plan.folder import unwritten_plan
 from ramify.plan.paths import Location
 from ramify.rebuild.trace import MAYBE, RUN, VERDICTS
@@ -30,9 +30,15 @@ class Preview(Sequence[Verdict]):
     stands and something that runs reads it, `REUSE` it stands, `SKIP` nothing wants it.
     """
 
-    def __init__(self, verdicts: Iterable[Verdict], definitions: Sequence[Definition] = ()) -> None:
+    def __init__(
+        self,
+        verdicts: Iterable[Verdict],
+        definitions: Sequence[Definition] = (),
+        codes: Mapping[str, CodeNote] | None = None,
+    ) -> None:
         self._all = list(verdicts)
         self.definitions = definitions
+        self._codes = codes or {}
         self._by_id: dict[str, Verdict] | None = None
 
     @overload
@@ -72,6 +78,15 @@ class Preview(Sequence[Verdict]):
             return found
         parts = [v for v in self._all if text in v.job_id]
         return parts if len(parts) == 1 else [self[text]]
+
+    def not_followed(self, job_id: str) -> tuple[str, ...]:
+        """What of a job's code could not be followed, and is taken for unchanged: names that are computed,
+        the environment, objects of C libraries without a version."""
+        for definition in self.definitions:
+            if job_id == definition.id or job_id.startswith(f"{definition.id}/"):
+                note = self._codes.get(definition.code)
+                return () if note is None else note.unfollowed
+        return ()
 
     def counts(self) -> dict[str, int]:
         """How many jobs have each verdict."""
@@ -149,4 +164,4 @@ def preview(
 def judged(work: PlanWork, jobs: Sequence[str] | None = None) -> Preview:
     """The verdicts on the jobs of a plan."""
     asked = None if jobs is None else [n for n, key in enumerate(work.engine.keys) if fits(key, jobs)]
-    return Preview(Judge(work).judge(asked), work.definitions)
+    return Preview(Judge(work).judge(asked), work.definitions, work.plan.codes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -14,6 +15,10 @@ from ramify.show.text import Paint, visible
 _ORDER: Final = (RUN, MAYBE, LOAD, REUSE, SKIP)
 _MOST: Final = 40
 """So many jobs are told one by one; more are summed up by group and cause."""
+
+_DEEPEST: Final = 12
+_LONGEST: Final = 500
+"""So many levels, and lines, of a tree are drawn."""
 
 _MOST_STALE: Final = 12
 """So many groups with stale results are told before a run."""
@@ -39,11 +44,31 @@ def _by_group(verdicts: Sequence[Verdict], pen: Paint) -> list[str]:
     for v in verdicts:
         key = v.job_id.partition("/")[0], v.verdict, v.cause.text
         found[key] = found.get(key, 0) + 1
+    if len(found) > _MOST:
+        return _by_cause(found, pen)
     width = max(len(visible(group)) for group, _, _ in found)
     return [
         _line(verdict, f"{visible(group).ljust(width)} {f'x {count}' if count > 1 else '':>8}", why, pen)
         for (group, verdict, why), count in found.items()
     ]
+
+
+def _by_cause(found: dict[tuple[str, str, str], int], pen: Paint) -> list[str]:
+    """Where there are many groups too: one line for each verdict and cause, called for its first group.
+
+    Causes that name another job each are one: of a thousand jobs below a thousand others.
+    """
+    summed: dict[tuple[str, str], list[tuple[str, str, int]]] = {}
+    for (group, verdict, why), count in found.items():
+        kind = re.sub(r"(upstream|output of) \S+", r"\1 ...", why)
+        summed.setdefault((verdict, kind), []).append((group, why, count))
+    lines = []
+    for (verdict, kind), groups in summed.items():
+        first, why, _ = groups[0]
+        count = sum(number for _, _, number in groups)
+        name = f"{visible(first)}{f', ... x {count:,}' if count > 1 else ''}"
+        lines.append(_line(verdict, name.ljust(30), why if len(groups) == 1 else kind, pen))
+    return lines
 
 
 def stale_lines(stale: Sequence[tuple[str, Cause]], pen: Paint, what: str) -> list[str]:
@@ -95,17 +120,22 @@ class _Tree:
         return list(names)
 
     def lines(self) -> list[str]:
-        """All trees: one for each job or grid that nothing else needs."""
+        """The trees, one for each job or grid that nothing else needs; not more than a person reads."""
         needed = {name for needs in self.needs.values() for name in needs}
         lines: list[str] = []
         stack = [(name, "", "") for name in self.ids if name not in needed][::-1]
         while stack:
+            if len(lines) >= _LONGEST:
+                return [*lines, self.pen.dim(f"... and more: {len(self.ids):,} jobs and grids in all")]
             name, start, rest = stack.pop()
             lines.append(start + self._line(name))
             if name in self.told:
                 continue
             self.told.add(name)
             needs = self.needs[name]
+            if len(rest) > 3 * _DEEPEST and needs:
+                lines.append(f"{rest}└─ {self.pen.dim('... and what that needs')}")
+                continue
             for number, inner in reversed(list(enumerate(needs))):
                 last = number == len(needs) - 1
                 stack.append((inner, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  ")))

@@ -31,6 +31,8 @@ _WORDS: Final = {
 }
 
 Causes = Callable[[str], Cause | None]
+NotFollowed = Callable[[str], Sequence[str]]
+"""Gives what of a job's code could not be followed."""
 
 
 def chain(job_id: str, cause: Cause, cause_of: Causes) -> list[tuple[str, Cause]]:
@@ -155,7 +157,9 @@ def history_document(view: RunView, job_id: str) -> dict[str, Any]:
 # ---- what a run would do now
 
 
-def verdict_lines(found: Iterable[Verdict], chosen: Sequence[Verdict], pen: Paint) -> list[str]:
+def verdict_lines(
+    found: Iterable[Verdict], chosen: Sequence[Verdict], pen: Paint, not_followed: NotFollowed
+) -> list[str]:
     """Why these jobs would run now, or would not; `found` are the verdicts on all jobs."""
     lines: list[str] = []
     causes = _causes_of(found)
@@ -166,18 +170,22 @@ def verdict_lines(found: Iterable[Verdict], chosen: Sequence[Verdict], pen: Pain
             f"{pen.bold(visible(verdict.job_id))}  {told}  {visible(verdict.cause.text)}",
             *_chain_lines(links, pen),
             f"  {pen.dim(VERDICTS[verdict.verdict])}",
+            *(f"  {pen.dim('not followed')}  {visible(name)}" for name in not_followed(verdict.job_id)),
         ]
     if len(chosen) > _MOST:
         lines.append(pen.dim(f"... and {len(chosen) - _MOST} more: name one, or use --json"))
     return lines
 
 
-def verdicts_document(found: Iterable[Verdict], chosen: Sequence[Verdict]) -> dict[str, Any]:
+def verdicts_document(
+    found: Iterable[Verdict], chosen: Sequence[Verdict], not_followed: NotFollowed
+) -> dict[str, Any]:
     """The verdicts on these jobs with all causes behind them, as plain values."""
     jobs = []
     causes = _causes_of(found)
     for verdict in chosen:
         links = chain(verdict.job_id, verdict.cause, causes)
         told = [{"job_id": name, **cause_document(cause)} for name, cause in links]
-        jobs.append({**verdict_document(verdict), "causes": told})
+        names = list(not_followed(verdict.job_id))
+        jobs.append({**verdict_document(verdict), "causes": told, "not_followed": names})
     return {"jobs": jobs}
