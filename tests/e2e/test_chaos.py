@@ -202,6 +202,28 @@ def test_an_early_hit_does_not_outlive_its_parent(lost: str, tmp_path: Path) -> 
     assert (after == before) is (lost == "b")
 
 
+def told(value: str, n: int) -> str:
+    return f"{n}{value}"
+
+
+def together(group: Any) -> list[str]:
+    return list(group.values())
+
+
+def test_a_group_whose_members_are_made_anew_is_another_group(tmp_path: Path) -> None:
+    """The members' early hits are void when what they need runs; so is what the group came to with them."""
+    dag = DAG()
+    dag["a"] = Job(roll, {})
+    dag["g"] = ParametrizedJob(told, ["n"], [(n,) for n in range(3)], {"value": dag["a"]})
+    dag["t"] = Job(together, {"group": dag["g"]})
+    dag["u"] = Job(together, {"group": dag["g"]})
+    dag.evaluate(tmp_path / "exp", execution_mode="thread")
+    (tmp_path / "exp" / "outputs" / "a.json").unlink()
+    after = dag.evaluate(tmp_path / "exp", execution_mode="thread", skip_completed=True).to_dict()
+    assert after["g"] == {n: f"{n}{after['a']}" for n in range(3)}
+    assert after["t"] == after["u"] == [f"{n}{after['a']}" for n in range(3)]
+
+
 def test_workers_of_a_dead_driver_are_found_and_ended(tmp_path: Path) -> None:
     """A job that has left its worker's group and ignores the end of its parent."""
     (tmp_path / "flow.py").write_text(

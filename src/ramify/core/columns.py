@@ -52,6 +52,7 @@ class Columns(Graph):
         "ready",
         "reasons",
         "reusing",
+        "reverted",
         "sleepers",
         "state",
         "stopping",
@@ -81,6 +82,7 @@ class Columns(Graph):
         self.checks: list[int] = []
         self.ready: list[int] = []
         self.stopping: list[tuple[int, int]] = []
+        self.reverted: list[int] = []
         self.letters: list[str] = []
         self.nodes: list[int] = []
         self.times: list[float] = []

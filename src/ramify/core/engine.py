@@ -7,7 +7,8 @@ methods. What follows is appended to lists that the driver takes as commands:
 - `asks`: nodes whose early question is to be answered with `early`,
 - `checks`: nodes whose late question is to be answered with `late`,
 - `ready`: nodes that may start (a hint: look at the state before starting one),
-- `stopping`: (node, attempt) that are to be ended.
+- `stopping`: (node, attempt) that are to be ended,
+- `reverted`: gathers that were good and are not any more: what their groups come to may change.
 
 Nothing here is recursive, and each event costs its node and its edges.
 """
@@ -251,6 +252,7 @@ class Engine(Want):
                 if self.state[child] in (READY, CHECKED):
                     self.state[child] = REVERT[self.state[child]]
                     self.busy -= 1
+            self.reverted.append(node)
         self.state[node] = RESET[self.state[node]]
         self.digests.pop(node, None)
         self.reasons.pop(node, None)

@@ -29,7 +29,7 @@ def replay(engine: Engine, batches: Iterable[Rows]) -> Engine:
                 raise JournalError(f"the journal has an event {letter!r} that this version does not know")
             step(engine, node, t, fact)
         engine.take()
-    for commands in (engine.asks, engine.checks, engine.ready, engine.stopping):
+    for commands in (engine.asks, engine.checks, engine.ready, engine.stopping, engine.reverted):
         commands.clear()
     return engine
 

@@ -207,6 +207,7 @@ class Want(Columns):
                     self.busy -= 1
                 elif now == SUCCEEDED and self.flags[child] & KIND == GATHER:
                     state[child] = REVERT[now]
+                    self.reverted.append(child)
                     stack.append(child)
                 elif now == REUSED and not self._is_used(child):
                     state[child] = REOPEN[now]

@@ -176,15 +176,13 @@ class Dependencies:
         """The digest of what a good node has to give: its output's, or that of a whole group."""
         if self.engine.flags[node] & KIND != GATHER:
             return self.engine.digests[node]
+        while self.engine.reverted:
+            self._gathers.pop(self.engine.reverted.pop(), None)
         known = self._gathers.get(node)
         if known is None:
             digests = [self.digest(p) for p in self.engine.parents[node]]
             known = self._gathers[node] = self._gather(node, digests) or ""
         return known
-
-    def forget_groups(self) -> None:
-        """Outputs are about to change: what whole groups come to is asked for anew."""
-        self._gathers.clear()
 
     def _gather(self, node: int, members: Iterable[str | None]) -> str | None:
         """The key of a group: of what its members are called in it, and of their keys."""

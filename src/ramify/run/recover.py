@@ -155,7 +155,6 @@ def back_to_work(work: PlanWork, t: float) -> int:
     engine.cancelled_all(why, t)
     again = [n for n in range(len(engine)) if engine.wanted[n] and _is_to_be_done(work, n)]
     engine.reset(again, "resumed", t)
-    work.dependencies.forget_groups()
     wanted = [n for n in range(len(engine)) if engine.wanted[n] and not REST[engine.state[n]]]
     engine.want(wanted, "resumed", t)
     return len(wanted)

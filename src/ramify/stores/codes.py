@@ -16,6 +16,8 @@ CODES: Final = ".codes"
 
 def read_parts(outputs: str, digest: str) -> dict[str, str]:
     """The parts of a fingerprint by its digest; empty where they are not known."""
+    if not digest.isalnum():  # a text out of a sidecar, and no path
+        return {}
     data = read_if_there(os.path.join(outputs, CODES, f"{digest}.json"))
     try:
         return {} if data is None else msgspec.json.decode(data, type=dict[str, str])

@@ -155,6 +155,8 @@ class Elsewhere:
 
     def _add(self, found: Found, target: str) -> None:
         assert self._by_own is not None, "only _read calls this"
+        if found.place.startswith("/") or ".." in found.place.split("/"):  # nothing outside of its folder
+            return
         self._by_own[found.own] = None
         if found.early is not None:
             self._by_early.setdefault(found.early, []).append(found)
