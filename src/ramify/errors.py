@@ -188,6 +188,10 @@ class RunTimeout(RamifyError, TimeoutError):
     """The wait ended before the run did."""
 
 
+class ValueReleased(RamifyError, LookupError):
+    """A value that was let go when nothing needed it any more: `key` says whose, the text how to keep it."""
+
+
 class JobCancelled(RamifyError, CancelledError):
     """A job that was cancelled before it had a value."""
 

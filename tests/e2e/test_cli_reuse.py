@@ -231,3 +231,21 @@ def test_a_plan_that_was_replaced_cannot_be_resumed(flow: Path) -> None:
     run("-o", "exp", "--name", "other")
     said = ramify("resume", "exp/run/calm-otter")
     assert said.returncode == 3 and "skip_completed" in said.stderr
+
+
+def test_a_run_is_resumed_from_any_folder(flow: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    (flow / "helper.py").write_text("def broken(x):\n    raise ValueError(x)\n")
+    (flow / "flow.py").write_text(
+        "from ramify import DAG, Job\nimport helper\ndag = DAG()\ndag['a'] = Job(helper.broken, {'x': 1})\n"
+    )
+    program = str(Path(sys.executable).parent / "ramify")  # its own folder is first on the import path
+    command = [program, "run", "flow.py", "-o", str(flow / "exp")]
+    assert subprocess.run(command, capture_output=True, timeout=60).returncode == 1
+    (flow / "helper.py").write_text("def broken(x):\n    return x\n")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    done = subprocess.run(
+        [program, "resume", str(flow / "exp")], cwd=elsewhere, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    alone = [program, "worker", str(flow / "exp" / "plan"), "a"]
+    assert subprocess.run(alone, cwd=elsewhere, capture_output=True, timeout=60).returncode == 0

@@ -83,7 +83,7 @@ def test_a_failure_ends_with_the_command_that_runs_the_rest(flow: Path) -> None:
     assert "DAGExecutionError" not in done.stderr and "ramify/run" not in done.stderr
     command = done.stderr.split("rest ")[-1].split()
     (flow / "broken").unlink()
-    assert command[0] == "ramify" and "--skip-completed" in command
+    assert command[:2] == ["ramify", "run"]
     again = ramify(*command[1:])
     assert again.returncode == 0, again.stderr
     assert "7 of 7 jobs done, 4 reused" in again.stdout
@@ -96,10 +96,13 @@ def test_json_is_one_document(flow: Path) -> None:
     assert (told["status"], told["exit_code"], told["counts"]["done"]) == ("COMPLETED", 0, 7)
     assert told["outputs"] == str(flow / "exp" / "outputs")
     (flow / "broken").touch()
-    done = ramify("run", "flow.py", "--json")
+    done = ramify("run", "flow.py", "--json", "--reuse", "off", "--name", "calm-otter")
     told = json.loads(done.stdout)
     assert done.returncode == told["exit_code"] == 1
-    assert told["failed"][0]["failure"]["type"] == "ValueError" and "--skip-completed" in told["resume"]
+    assert told["failed"][0]["failure"]["type"] == "ValueError"
+    assert told["resume"] == "ramify resume calm-otter"
+    (flow / "broken").unlink()
+    assert document("resume", "calm-otter")["counts"]["done"] == 7
 
 
 @pytest.mark.parametrize(
@@ -126,11 +129,11 @@ def test_what_cannot_run_is_told_before_anything_runs(
     assert document("ls")["runs"] == []
 
 
-def test_outputs_that_are_there_are_not_mixed(flow: Path) -> None:
-    assert ramify("run", "flow.py", "-o", "exp").returncode == 0
-    done = ramify("run", "flow.py", "-o", "exp")
-    assert done.returncode == 2 and "--skip-completed" in done.stderr
-    assert ramify("run", "flow.py", "-o", "exp", "--skip-completed", "-q").stdout == ""
+def test_what_is_there_is_reused_or_made_again(flow: Path) -> None:
+    assert document("run", "flow.py", "-o", "exp")["counts"].get("reused", 0) == 0
+    for words, reused in [((), 7), (("--skip-completed",), 7), (("--reuse", "off"), 0), (("-f", "total"), 6)]:
+        assert document("run", "flow.py", "-o", "exp", *words)["counts"].get("reused", 0) == reused
+    assert ramify("run", "flow.py", "-o", "exp", "-q").stdout == ""
 
 
 def test_settings_and_variables_are_the_flags(flow: Path) -> None:
@@ -178,10 +181,10 @@ def test_signals_end_the_run_and_leave_what_resumes(flow: Path, number: int, cod
     err = child.communicate(timeout=30)[1]
     assert child.returncode == code, err
     assert "interrupted: 0 of 7 jobs done" in err
-    assert "ramify run flow.py -o exp --skip-completed -j 1" in err
+    assert "ramify run flow.py -o exp -j 1" in err
     assert document("status")["status"] == "CANCELLED"
     (flow / "wait").unlink()
-    assert ramify("run", "flow.py", "-o", "exp", "--skip-completed").returncode == 0
+    assert ramify("run", "flow.py", "-o", "exp").returncode == 0
 
 
 def test_a_killed_driver_is_seen_as_lost(flow: Path) -> None:
@@ -192,8 +195,10 @@ def test_a_killed_driver_is_seen_as_lost(flow: Path) -> None:
     child.wait()
     (flow / "wait").unlink()
     out = ramify("status").stdout
-    assert "LOST" in out and "ramify run flow.py -j 1 -o exp --skip-completed" in out
+    name = document("ls")["runs"][0]["name"]
+    assert "LOST" in out and f"ramify resume {name}" in out
     assert document("ls")["runs"][0]["status"] == "LOST"
+    assert document("resume", name)["counts"]["done"] == 7
 
 
 # ---- in a terminal

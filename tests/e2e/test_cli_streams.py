@@ -99,7 +99,7 @@ def test_bash_completes_commands_runs_jobs_and_files(flow: Path) -> None:
         ("ramify status lat", "est"),
         ("ramify show latest a\t; echo done", ""),
         ("ramify run fl", "ow.py"),
-        ("ramify run --keep", "-going"),
+        ("ramify run --keep-g", "oing"),
     ]:
         shell.send(typed + "\t")
         shell.expect_exact(typed.replace("\t", " ") + completed)

@@ -144,7 +144,7 @@ def test_the_table_says_what_the_numbers_say(demo: Demo) -> None:
 
 
 def test_it_prints_the_command_it_runs_and_the_table_it_read(demo: Demo) -> None:
-    assert re.search(r"^\$ \S.* run demo/flow\.py -o demo/results$", demo.text, re.MULTILINE)
+    assert re.search(r"^\$ \S.* run demo/flow\.py -o demo/results --reuse off$", demo.text, re.MULTILINE)
     for package, row in demo.rows.items():
         line = next(line for line in demo.text.splitlines() if line.startswith(f"{package} "))
         assert line.split()[1:] == [f"{value:,}" for value in list(row.values())[1:]]

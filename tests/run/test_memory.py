@@ -8,7 +8,7 @@ import pytest
 
 from ramify.core.replay import replay
 from ramify.core.views import snapshot
-from ramify.errors import JobCancelled, ParentFailed
+from ramify.errors import DuplicateKeyError, JobCancelled, ParentFailed
 from ramify.journals.memory import MemoryJournal
 from ramify.run.memory import MemoryRun, Ref
 
@@ -241,3 +241,19 @@ def test_ctrl_c_in_a_call_ends_the_run() -> None:
     with pytest.raises(KeyboardInterrupt):
         run.start()
     assert run.driver.counts() == {"cancelled": 2}
+
+
+def test_a_key_stands_for_one_call() -> None:
+    run = MemoryRun()
+    held = [1]
+    one = run.add("one", max, (1, held, "text"), {"key": len})
+    assert run.add("one", max, (1, held, "text"), {"key": len}) == one
+    for call in [
+        (min, (1, held, "text"), {"key": len}),
+        (max, (True, held, "text"), {"key": len}),
+        (max, (1, [1], "text"), {"key": len}),
+        (max, (1, held, "text"), None),
+        (max, (1, held), {"key": len}),
+    ]:
+        with pytest.raises(DuplicateKeyError, match="'one' has another call"):
+            run.add("one", *call)

@@ -281,13 +281,13 @@ EDITS = [
         "x - scale",
         ["code of helpers.make.<locals>.<lambda>"],
     ),
-    ("late import", "late", "helpers", "total += item", "total -= item", ["code of helpers.clean"]),
-    ("late module", "late_module", "helpers", "total += item", "total -= item", ["code of helpers.clean"]),
+    ("late import", "late", "helpers", "total += item", "total -= item", ["source of helpers.clean"]),
+    ("late module", "late_module", "helpers", "total += item", "total -= item", ["source of helpers.clean"]),
     ("late unrelated", "late_module", "helpers", "def unrelated(x):\n    return x", "", SAME),
     ("mutual recursion", "mutual", "other", "return deep(x)", "return -deep(x)", ["code of other.shallow"]),
-    ("not loaded", "absent", "unloaded", "VALUE", "VALUE + 1", ["module unloaded"]),
+    ("not loaded", "absent", "unloaded", "VALUE", "VALUE + 1", ["source of unloaded.go"]),
     ("not loaded, comment", "absent", "unloaded", "\n\ndef", "\n# x\n\n\ndef", SAME),
-    ("not loaded, below", "absent", "inner_unloaded", "1", "2", ["module inner_unloaded"]),
+    ("not loaded, below", "absent", "inner_unloaded", "1", "2", ["source of inner_unloaded"]),
 ]
 
 

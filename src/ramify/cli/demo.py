@@ -39,7 +39,7 @@ def demo(ctx: click.Context, folder: str, as_json: bool, verbose: bool | None) -
     place = Place(folder)
     place.prepare()
     ramify = ramify_words()
-    arguments = ["run", place.flow, "-o", place.results]
+    arguments = ["run", place.flow, "-o", place.results, "--reuse", "off"]
     if not as_json:
         click.echo(f"Wrote {place.flow}: 30 packages of Python's standard library, four measures of each.\n")
         click.echo(f"$ {ramify} {shlex.join(arguments)}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from typing import Any
 
 from ramify.cli.find import handle_of
@@ -22,11 +24,15 @@ class Ending:
         self.kept_stale: list[tuple[str, Any]] = []
 
     def of(self, act: Callable[[], object]) -> int:
-        """Does it, tells how it ended, and returns the exit code. Other errors than failed jobs pass."""
+        """Does it, tells how it ended, and returns the exit code. Other errors than failed jobs pass.
+
+        What the user's code prints here, where one document is to be printed, goes to standard error.
+        """
         from ramify.run.failure import DAGExecutionError
 
         try:
-            act()
+            with redirect_stdout(sys.stderr if self.as_json else sys.stdout):
+                act()
         except DAGExecutionError:
             return self.report(1)
         except KeyboardInterrupt:

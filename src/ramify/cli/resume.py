@@ -34,7 +34,9 @@ def resume(run: str | None, quiet: bool, as_json: bool, **flags: Any) -> int:
     """
     from ramify.dag.resume import resume_view
     from ramify.show.progress import make_progress
+    from ramify.values.sources import import_current_sources
 
+    import_current_sources()
     view = find_run(run)
     ending = Ending(view.folder, quiet=quiet or as_json, as_json=as_json)
     options = {

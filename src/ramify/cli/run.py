@@ -158,8 +158,8 @@ class RunEnding(Ending):
         self.flow = flow
 
     def resume_command(self, handle: str) -> str:
-        """The same flow into the same folder."""
-        return self.flow.again()
+        """The same flow into the same folder; the run as it is, where nothing there counts for a new one."""
+        return super().resume_command(handle) if self.flow.flags.get("reuse") == "off" else self.flow.again()
 
 
 def _new_name() -> str:

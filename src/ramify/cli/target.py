@@ -22,6 +22,9 @@ def load_target(text: str) -> Draft:
     folder and the file's are put first on the import path. Raises `TargetError` that lists what is there, and
     one with the user's own frames where the file or the function raises.
     """
+    from ramify.values.sources import import_current_sources
+
+    import_current_sources()
     place, _, name = text.partition(":")
     if place.endswith(".py") or os.path.isfile(place):
         module = _import_file(place)
@@ -53,12 +56,15 @@ def _load_file(stem: str, full: str) -> ModuleType:
         found = find_spec(stem)
         if found is not None and found.origin is not None and os.path.samefile(found.origin, full):
             return import_module(stem)
-    spec = spec_from_file_location(f"flow:{stem}", full)
-    if spec is None or spec.loader is None:
+    from ramify.values.sources import CurrentSourceLoader
+
+    loader = CurrentSourceLoader(f"flow:{stem}", full)
+    spec = spec_from_file_location(loader.name, full, loader=loader) if full.endswith(".py") else None
+    if spec is None:
         raise TargetError(f"{full} is no Python file: a target is file.py:name or module:name", target=full)
     module = module_from_spec(spec)
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    loader.exec_module(module)
     return module
 
 

@@ -42,6 +42,7 @@ from ramify.plan.paths import (
     relative_to_plan,
 )
 from ramify.plan.replace import put_in_place
+from ramify.values.importable import own_import_path
 
 __all__ = ["Literal", "NewPlan", "Plan", "read_plan", "rewrite_outputs", "unpicklable", "write_plan"]
 
@@ -201,6 +202,7 @@ def _manifest(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "outputs": places["outputs"] if outputs is None else relative_to_plan(target, outputs),
         "run": places["run"] if run is None else relative_to_plan(target, run),
+        "import_path": list(dict.fromkeys([*own_import_path(), *places.get("import_path", ())])),
         "counts": {
             "definitions": len(new.definitions),
             "jobs": new.count_jobs(),

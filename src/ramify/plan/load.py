@@ -7,6 +7,7 @@ jobs never share one.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -153,6 +154,7 @@ def _function(plan: Plan, ref: FunctionRef) -> Callable[..., Any]:
 def _read_function(plan: Plan, ref: FunctionRef) -> Callable[..., Any]:
     from ramify.values import code
 
+    _complete_import_path(plan)
     if ref.pickle is not None:
         found = code.CodeRef(str(ref), pickled=_pickle_of(plan, ref.pickle))
     elif ref.module and ref.qualname:
@@ -161,6 +163,13 @@ def _read_function(plan: Plan, ref: FunctionRef) -> Callable[..., Any]:
         raise PlanError(f"the plan {plan.path} names no function: make it again with dag.materialize")
     function: Callable[..., Any] = code.load_function(found)
     return function
+
+
+def _complete_import_path(plan: Plan) -> None:
+    """Has modules found that were found where the plan was made; what is found here anyway goes first."""
+    for folder in plan.manifest.get("import_path", ()):
+        if folder not in sys.path:
+            sys.path.append(folder)
 
 
 def _pickle_of(plan: Plan, digest: str) -> bytes:
@@ -178,6 +187,7 @@ def _pickle_of(plan: Plan, digest: str) -> bytes:
 
 
 def _compile(plan: Plan, definition: Definition) -> Callable[[str | None], dict[str, Any]]:
+    _complete_import_path(plan)
     fixed: dict[str, Any] = {}
     makers: list[tuple[str, Make]] = []
     for name, spec in definition.args.items():

@@ -174,6 +174,9 @@ def check_manifest(path: str, manifest: Any, expected: int) -> Mapping[str, Any]
             found=found,
             expected=expected,
         )
+    entries = manifest.get("import_path", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+        raise PlanError(f"{path}: import_path is no list of folders: make the plan again", path=path)
     if lacks:
         raise PlanError(
             f"{path} does not say where the {lacks[0]} folder is: make the plan again with dag.materialize",

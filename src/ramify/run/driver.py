@@ -86,8 +86,8 @@ class Driver(Role):
         """The attempts of the waiting thread itself, as long as there are any."""
         interrupts = self.interrupts
         while interrupts.hit is None and (order := inline.take()) is not None:
-            outcome = inline.timed(order)
-            self.tell(order.node, order.attempt, "ended", outcome)
+            # no local variable for the outcome: a kept error has this frame below its own, and so the value
+            self.tell(order.node, order.attempt, "ended", inline.timed(order))
             if self.recorder.observers:
                 self.recorder.show()
             else:

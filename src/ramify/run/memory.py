@@ -6,11 +6,19 @@ The same engine and driver as for a run on disk, with a store that is a list. It
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Self
 
 from ramify.core.engine import EVERYTHING, Engine
 from ramify.core.table import BLOCKED, CANCELLED, FAILED, GOOD
-from ramify.errors import JobCancelled, JobError, ParentFailed, UnknownKeyError
+from ramify.errors import (
+    DuplicateKeyError,
+    JobCancelled,
+    JobError,
+    ModeError,
+    ParentFailed,
+    UnknownKeyError,
+)
 from ramify.executors.threads import ThreadExecutor
 from ramify.journals.memory import NoJournal
 from ramify.ports import Failure, Journal, Observer, Order, Outcome
@@ -18,6 +26,9 @@ from ramify.run.contract import Policy
 from ramify.run.driver import Driver
 from ramify.run.queue import ReadyQueue
 from ramify.run.record import Recorder
+from ramify.run.values import Away, LargeValues
+from ramify.values.size import PLAIN, is_small, size_of
+from ramify.worker.failure import lighten
 
 
 class Ref(int):
@@ -33,13 +44,33 @@ class MemoryRun:
     """A graph of calls, run in this process.
 
     `workers=0` runs one call at a time in the calling thread, in the order in which they were added;
-    otherwise in so many threads. Values are kept until the run is dropped.
+    otherwise in so many threads.
+
+    A value of up to 1 MB, and that of a call which nothing uses, is kept as long as the run. A larger one
+    goes when the last call that uses it has ended, or can no longer run: `result()` then raises
+    `ValueReleased`.
+    `keep="all"` keeps them all, `add(..., keep=True)` one, `hold` and `release` for as long as wanted.
+
+    `memory_limit` is in bytes, for the values that are kept or waited for: beyond it, values that no running
+    call uses are put away in a temporary folder, and brought back when wanted. It is a limit on the estimated
+    sizes of those values, not on what calls use while they run. `close()` removes the folder, and so does the
+    end of the run object; `with MemoryRun(...) as run:` closes at its end.
 
     >>> run = MemoryRun()
     >>> two = run.add("two", lambda: 2)
     >>> five = run.add("five", lambda x, y: x + y, (two, 3))
     >>> run.start(); run.result("five")
     5
+    >>> run = MemoryRun()
+    >>> big = run.add("big", lambda: bytes(2_000_000))
+    >>> size = run.add("size", len, (big,))
+    >>> run.start(); run.result("size")
+    2000000
+    >>> run.result("big")
+    Traceback (most recent call last):
+        ...
+    ramify.errors.ValueReleased: the value of 'big' was let go when the last call that uses it had ended. To \
+keep it, add the call with keep=True, hold it, or make the run with keep="all"
     """
 
     def __init__(
@@ -50,25 +81,35 @@ class MemoryRun:
         retries: int = 0,
         journal: Journal | None = None,
         observers: Sequence[Observer] = (),
+        keep: str = "results",
+        memory_limit: int | None = None,
     ) -> None:
+        if keep not in ("results", "all"):
+            raise ModeError(f'keep is "results" or "all", not {keep!r}')
+        if memory_limit is not None and memory_limit < 0:
+            raise ModeError(f"memory_limit is a number of bytes or None, not {memory_limit!r}")
         self.engine = Engine()
         self.values: list[Any] = []
+        self.large = LargeValues(self.engine, self.values, keep == "all", memory_limit)
         self._functions: list[Callable[..., Any]] = []
         self._arguments: list[tuple[Any, ...]] = []
         self._keywords: dict[int, Mapping[str, Any]] = {}
         self._plain = bytearray()
         self._errors: dict[int, BaseException] = {}
+        self._watching = self.large.watching
+        self._begun = False
         self._inline = workers == 0
         policy = Policy(fail_fast=fail_fast, workers=max(workers, 1), retries=retries)
         self.queue = ReadyQueue()
         self.driver = Driver(
             self.engine,
             self,
-            [ThreadExecutor(self._perform, workers)],
+            [ThreadExecutor(self._perform if memory_limit is None else self._perform_within, workers)],
             policy=policy,
             queue=self.queue,
             recorder=Recorder(journal or NoJournal(), observers),
         )
+        self._interrupts = self.driver.interrupts
 
     def add(
         self,
@@ -77,33 +118,113 @@ class MemoryRun:
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
         after: Sequence[int] = (),
+        *,
+        keep: bool = False,
     ) -> Ref:
         """Adds a call and returns what stands for its value; a `Ref` among the arguments is a parent.
 
-        `after` are nodes that must be good first although their values are not used.
+        `after` are nodes that must be good first although their values are not used. `keep` keeps the value
+        as long as the run, however large it is.
         """
-        parents = [int(a) for a in args if type(a) is Ref]
+        parents = [int(a) for a in args if type(a) is Ref] if args else []
         if kwargs:
             parents += [int(a) for a in kwargs.values() if type(a) is Ref]
         plain = not parents
+        used = parents
         if after or len(parents) > 1:
             parents = list(dict.fromkeys((*parents, *map(int, after))))
         node = self.engine.add(key, tuple(parents))
+        values = self.values
+        if node != len(values):
+            return self._again(node, func, args, kwargs)
+        if after or keep or self._begun:
+            func = self._look_after(node, func, used, parents, keep)
         self._functions.append(func)
         self._arguments.append(args)
         if kwargs:
             self._keywords[node] = kwargs
         self._plain.append(plain)
-        self.values.append(None)
+        values.append(None)
+        return Ref(node)
+
+    def _look_after(
+        self, node: int, func: Callable[..., Any], used: list[int], parents: list[int], keep: bool
+    ) -> Callable[..., Any]:
+        """Tells of a new call which values it only waits for, and which large ones it uses.
+
+        Returns the function to call: one that says so, if a value that it uses is gone already.
+        """
+        unused = frozenset(parents).difference(used)
+        if unused:
+            self.large.order_only[node] = unused
+        if keep:
+            self.large.hold(node)
+        self.large.gained(used)
+        for parent in used:
+            if parent in self.large.gone:
+                return partial(self._say_gone, parent)
+        return func
+
+    def _say_gone(self, node: int, *_: Any, **__: Any) -> None:
+        self.large.fetch(node, self.engine.keys[node])
+
+    def _again(
+        self, node: int, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any] | None
+    ) -> Ref:
+        before = self._arguments[node], self._keywords.get(node, {})
+        if self._functions[node] is not func or not _is_same(before, (args, kwargs or {})):
+            key = self.engine.keys[node]
+            raise DuplicateKeyError(
+                f"the key {key!r} has another call. Give the new one another key", key=key
+            )
         return Ref(node)
 
     def start(self) -> None:
-        """Runs everything that was added, and returns when the run is at rest."""
+        """Runs everything that was added, and returns when the run is at rest.
+
+        Where it is interrupted, what was put away in the temporary folder is gone.
+        """
+        self._begun = True
         self.engine.want(None, EVERYTHING)
-        self.driver.run()
+        try:
+            self.driver.run()
+        except BaseException:
+            self.close()
+            raise
+        self.large.sweep_now()
+
+    def cancel(self, why: str = "cancelled", force: bool = False) -> None:
+        """Starts nothing more; with `force`, does not wait for what runs either. From any thread."""
+        self.driver.cancel(why, force)
+        self.driver.request(self.large.sweep_now)
+
+    def close(self) -> None:
+        """Removes the temporary folder, and with it what was put away there. May be called twice."""
+        self.large.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def hold(self, node: int) -> None:
+        """Keeps the value of a node until `release` was called as often as this. From any thread.
+
+        A handle that a user has does both: `hold` when it is made, `release` when it goes (a finalizer may).
+        """
+        self.large.hold(node)
+
+    def release(self, node: int) -> None:
+        """Takes back one `hold`; a large value that nothing else keeps or needs goes. From any thread."""
+        self.large.release(node)
 
     def result(self, key: str) -> Any:
-        """The value of a call; raises the call's own exception, or says why there is no value."""
+        """The value of a call; raises the call's own exception, or says why there is no value.
+
+        Raises `ValueReleased` for a value that was let go, `ParentFailed`, `JobCancelled`, `JobError` where
+        the call has none, `UnknownKeyError` where there is no such call.
+        """
         node = self.engine.number.get(key)
         if node is None:
             raise UnknownKeyError(f"no call {key!r} in this run", key=key)
@@ -119,7 +240,8 @@ class MemoryRun:
             raise JobCancelled(f"{key!r} was cancelled: {self.engine.reasons[node]}", job_id=key)
         if not GOOD[state]:
             raise JobError(f"{key!r} has not run", job_id=key)
-        return self.values[node]
+        value = self.values[node]
+        return self.large.fetch(node, key) if type(value) is Away else value
 
     # ---- the driver's questions
 
@@ -129,12 +251,20 @@ class MemoryRun:
 
     def accept(self, node: int, attempt: int, outcome: Outcome) -> str | None:
         """Keeps the value."""
-        assert isinstance(outcome, _Returned), "a good outcome in memory has its value"
-        self.values[node] = outcome.value
+        if type(outcome) is _Returned:
+            self.values[node] = outcome.value
+        else:
+            assert isinstance(outcome, _Large), "a good outcome in memory has its value"
+            self.values[node] = outcome.value
+            self.large.arrived(node, outcome.size)
+        if self._watching and node in self._watching:
+            self.large.ended(node)
         return None
 
     def drop(self, node: int, attempt: int) -> None:
-        """A failed attempt leaves nothing in memory."""
+        """A failed attempt leaves nothing in memory; if no other follows, what it used may go."""
+        if self._watching:
+            self.driver.request(self.large.sweep)  # when the engine knows of the failure, and of its victims
 
     def early(self, node: int) -> str | None:
         """Nothing is left from earlier runs."""
@@ -156,16 +286,49 @@ class MemoryRun:
                 if kwargs:
                     kwargs = {k: values[a] if type(a) is Ref else a for k, a in kwargs.items()}
             if self._inline:
-                self.driver.interrupts.expose()
-            return _Returned("ok", value=func(*args, **kwargs) if kwargs else func(*args))
+                self._interrupts.expose()
+            value = func(*args, **kwargs) if kwargs else func(*args)
+            return _Returned("ok", value=value) if type(value) in PLAIN else self._looked_at(value)
         except BaseException as error:
             if self._inline and isinstance(error, KeyboardInterrupt):
                 raise
-            self._errors[node] = error
-            return Outcome("error", error=Failure(type(error).__name__, _text_of(error)))
+            args, kwargs = (), None  # the error has this frame, and would keep them
+            return self._failure(node, error)
         finally:
             if self._inline:
-                self.driver.interrupts.hide()
+                self._interrupts.hide()
+
+    def _perform_within(self, order: Order) -> Outcome:
+        """As `_perform`, with a memory limit: what the call needs is there while it runs, and others go."""
+        try:
+            borrowed = self.large.borrow(self._used_by(order.node))
+            try:
+                outcome = self._perform(order)
+            finally:
+                self.large.give_back(borrowed)
+            if isinstance(outcome, _Large):
+                self.large.make_room(outcome.size)
+            return outcome
+        except Exception as error:  # what was put away cannot be read, or a warning was made an error
+            return self._failure(order.node, error)
+
+    def _looked_at(self, value: Any) -> Outcome:
+        if not is_small(value):
+            size = size_of(value)
+            if size > self.large.noticed:
+                return _Large("ok", value=value, size=size)
+        return _Returned("ok", value=value)
+
+    def _used_by(self, node: int) -> list[int]:
+        """The nodes whose values a call gets."""
+        given = (*self._arguments[node], *self._keywords.get(node, {}).values())
+        return [int(a) for a in dict.fromkeys(a for a in given if type(a) is Ref)]
+
+    def _failure(self, node: int, error: BaseException) -> Outcome:
+        self._errors[node] = error
+        if not self.large.keep_all:
+            lighten(error)
+        return Outcome("error", error=Failure(type(error).__name__, _text_of(error)))
 
 
 class _Returned(Outcome, gc=False):
@@ -174,8 +337,28 @@ class _Returned(Outcome, gc=False):
     value: Any = None
 
 
+class _Large(Outcome, gc=False):
+    """As `_Returned`, with the bytes that the value takes."""
+
+    value: Any = None
+    size: int = 0
+
+
 def _text_of(error: BaseException) -> str:
     try:
         return str(error)
     except Exception as second:  # an exception whose text cannot be had is still a failure
         return f"<its text cannot be had: {type(second).__name__}>"
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two arguments are the same object, or equal and of a kind whose equality is beyond doubt."""
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if type(one) is tuple:
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    if type(one) is dict:
+        return one.keys() == other.keys() and all(_is_same(value, other[name]) for name, value in one.items())
+    return type(one) in (*PLAIN, str, bytes, Ref) and bool(one == other)

@@ -27,6 +27,8 @@ Parts = Generator[tuple[Any, object], bytes, bytes]
 
 _MOST_REVISITS: Final = 100_000
 _SHORT: Final = 256
+_FEW: Final = 32
+_PLAIN: Final[dict[type, bytes]] = {list: b"list", tuple: b"tuple", dict: b"dict"}
 _NAN: Final = b"n;"
 
 
@@ -247,11 +249,35 @@ def _placed(number: int) -> Parts:
     yield  # a generator like the others, of no parts
 
 
+def _short(walk: Walk, value: Any, depth: int = 2) -> bytes | None:
+    """The token of a short list, tuple or dict of atoms and of other such ones, or None."""
+    kind = _PLAIN.get(type(value))
+    if kind is None or len(value) > _FEW or walk.place is not None:
+        return None
+    tokens: list[bytes] = []
+    for item in value:
+        atom = ATOMS.get(type(item))
+        token = atom(item) if atom is not None else _short(walk, item, depth - 1) if depth else None
+        if token is None:
+            return None
+        tokens.append(token)
+    if kind != b"dict":
+        return compound(kind, tokens)
+    for number, item in enumerate(value.values()):
+        atom = ATOMS.get(type(item))
+        token = atom(item) if atom is not None else _short(walk, item, depth - 1) if depth else None
+        if token is None:
+            return None
+        tokens[number] += token
+    return compound(kind, sorted(tokens))
+
+
 def _items(walk: Walk, items: Iterable[Any]) -> Generator[tuple[Any, object], bytes, list[bytes]]:
     tokens: list[bytes] = []
     for number, item in enumerate(items):
         atom = ATOMS.get(type(item))
-        tokens.append((yield item, number) if atom is None else atom(item))
+        token = _short(walk, item) if atom is None else atom(item)
+        tokens.append((yield item, number) if token is None else token)
     return tokens
 
 
@@ -262,7 +288,8 @@ def pairs(walk: Walk, mapping: Any) -> Generator[tuple[Any, object], bytes, list
         named = ATOMS.get(type(key))
         left = (yield key, Attr(f" (key {key!r:.60})")) if named is None else named(key)
         atom = ATOMS.get(type(item))
-        tokens.append(left + ((yield item, key) if atom is None else atom(item)))
+        token = _short(walk, item) if atom is None else atom(item)
+        tokens.append(left + ((yield item, key) if token is None else token))
     return tokens
 
 
@@ -309,6 +336,5 @@ def enum_parts(walk: Walk, value: Enum) -> Parts:
 
 def path_parts(walk: Walk, value: PurePath) -> Parts:
     """A path: its text. What it leads to is not looked at."""
-    kind = b"path" if type(value).__module__.startswith("pathlib") else type(value).__qualname__.encode()
-    return compound(kind, (text_token(str(value)),))
+    return compound(b"path", (text_token(str(value)),))
     yield  # a generator like the others, of no parts

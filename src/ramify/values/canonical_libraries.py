@@ -6,7 +6,9 @@ larger buffer and what lies under a missing value do not count; dtypes, shapes, 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, Final
 
 from ramify.errors import UndigestableError
@@ -16,7 +18,7 @@ from ramify.values.canonical_reduced import reduced
 _PLAIN: Final = "biufcmMSUV"
 """Kinds of NumPy dtypes whose items are their bytes."""
 
-_BLOCK: Final = 2**25
+_BLOCK: Final = 2**18
 """Items that are copied at once to bring them into C order."""
 
 
@@ -78,6 +80,18 @@ def _scalar(walk: Walk, value: Any) -> Parts:
     if value.dtype.names is not None or value.dtype.hasobject:
         return compound(b"scalar", (text_token(str(value.dtype.descr)), (yield value.item(), Attr(""))))
     return compound(b"scalar", (text_token(value.dtype.str), bytes_token(b"raw", value.tobytes())))
+
+
+def _ufunc(walk: Walk, value: Any) -> Parts:
+    """A ufunc is what a library calls by its name; one made by `frompyfunc` hides what it calls."""
+    name: str = value.__name__
+    for module in [sys.modules["numpy"], *sys.modules.values()]:
+        if isinstance(module, ModuleType) and vars(module).get(name) is value:
+            walk.code.met(module)
+            top = module.__name__.partition(".")[0]
+            return compound(b"ufunc", (text_token(f"{top}.{name}"),))
+    raise UndigestableError("a ufunc that no library has by its name: what it calls cannot be seen")
+    yield  # a generator like the others, of no parts
 
 
 # ---- pandas
@@ -243,7 +257,7 @@ _ARROW: Final[dict[str, _Builder]] = {
     "Scalar": _arrow_scalar,
 }
 _LIBRARIES: Final[dict[str, dict[str, _Builder]]] = {
-    "numpy": {"ndarray": _plain_array, "generic": _scalar},
+    "numpy": {"ndarray": _plain_array, "generic": _scalar, "ufunc": _ufunc},
     "pandas": {
         "DataFrame": _frame,
         "Series": _series,

@@ -46,6 +46,7 @@ _WRAPPERS: Final = (
     functools.partialmethod,
     functools.singledispatchmethod,
 )
+_PATH_CACHE: Final = frozenset(n for cls in PurePath.__mro__ for n in getattr(cls, "__slots__", ()))
 _LAZY_DICT: Final = "ramify.values.lazy"
 
 
@@ -189,8 +190,20 @@ def _ordered_of_a_class(walk: Walk, value: Any) -> Parts:
     return compound(b"OrderedDict of a class", tokens)
 
 
-def _attributes(value: Any) -> dict[str, Any]:
-    return dict(getattr(value, "__dict__", {}))
+def _attributes(value: Any) -> Any:
+    """What the object holds beside its items, in slots too."""
+    return object.__getstate__(value)
+
+
+def _path(walk: Walk, value: PurePath) -> Parts:
+    """A path; one of a class of somebody's own with its class, and what it holds."""
+    plain = yield from path_parts(walk, value)
+    if type(value).__module__.partition(".")[0] == "pathlib":
+        return plain
+    tokens = [plain, (yield type(value), Attr(".__class__"))]
+    held = {name: item for name, item in getattr(value, "__dict__", {}).items() if name not in _PATH_CACHE}
+    tokens.append((yield held, Attr(".__dict__")))
+    return compound(b"path of a class", tokens)
 
 
 _Builder = Callable[[Walk, Any], Parts]
@@ -203,7 +216,7 @@ _KINDS: Final[tuple[tuple[Any, _Builder], ...]] = (
     (_WRAPPERS, _wrapper),
     (type(functools.lru_cache(len)), _cached),
     (Enum, enum_parts),
-    (PurePath, path_parts),
+    (PurePath, _path),
     (OrderedDict, _ordered_of_a_class),
     ((set, frozenset), _set_of_a_class),
 )

@@ -133,15 +133,19 @@ def _still_holds(known: _Known) -> bool:
     for namespace, name, value in seen.watched:
         if namespace.get(name, MISSING) is not value:
             return False
-    for function, code, defaults, keywords in seen.functions:
+    for function, code, defaults, keywords, size in seen.functions:
         if (
             function.__code__ is not code
             or function.__defaults__ is not defaults
             or function.__kwdefaults__ is not keywords
+            or len(function.__dict__) != size
         ):
             return False
     for cell, value in seen.cells:
         if held_in(cell) is not value:
+            return False
+    for cls, bases, size in seen.classes:
+        if cls.__bases__ is not bases or len(vars(cls)) != size:
             return False
     return not seen.mutable or _same_values(seen)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _SKIPPED: Final = frozenset(
     (
         *("__module__", "__dict__", "__weakref__", "__doc__", "__qualname__", "__firstlineno__", "_abc_impl"),
-        *("__static_attributes__", "__annotations__", "__annotate__", "__annotate_func__", "__match_args__"),
+        *("__static_attributes__", "__annotations__", "__annotate__", "__annotate_func__"),
         *("__annotations_cache__", "__dataclass_fields__", "__dataclass_params__", "__abstractmethods__"),
         *("__parameters__", "__orig_bases__", "__type_params__", "__classdictcell__", "__protocol_attrs__"),
         *(
@@ -32,6 +32,7 @@ _SKIPPED: Final = frozenset(
         ),
     )
 )
+_OF_A_MEMBER: Final = frozenset(("_value_", "_name_", "__objclass__", "_sort_order_", "_inverted_"))
 _FLAGS: Final = ("init", "repr", "hash", "compare", "kw_only")
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
 
@@ -41,6 +42,9 @@ def visit_class(follower: Follower, label: str, cls: type) -> None:
     bases = [follower.follow(base, label) for base in (type(cls), *cls.__bases__)]
     shape = [text_token(follower.number(f"({base}")) for base in bases]
     namespace = vars(cls)
+    follower.classes.append((cls, cls.__bases__, len(namespace)))
+    for other in sorted(_registered(cls), key=label_of):
+        shape.append(text_token(follower.number(f"registers {follower.follow(other, label)}")))
     for name in sorted(namespace):
         if name in _SKIPPED or name.startswith("__pydantic_") or _is_machinery(cls, name):
             continue
@@ -53,6 +57,15 @@ def visit_class(follower: Follower, label: str, cls: type) -> None:
         shape.append(text_token(follower.number(f"{name}: {text}")))
     _fields(follower, label, cls)
     follower.parts[f"class {label}"] = digest_of(*shape)
+
+
+def _registered(cls: type) -> list[type]:
+    """The classes that were registered with an abstract base class; the rest of its state is a cache."""
+    if "_abc_impl" not in vars(cls):
+        return []
+    get_dump: Any = vars(sys.modules["_abc"])["_get_dump"]
+    found = [reference() for reference in get_dump(cls)[0]]
+    return [other for other in found if other is not None]
 
 
 def _attribute(follower: Follower, label: str, cls: type, name: str, value: Any) -> tuple[str, str]:
@@ -81,10 +94,12 @@ def _is_made(cls: type, value: Any) -> bool:
         value = value.__dict__["__wrapped__"]
     if not isinstance(value, types.FunctionType):
         return False
-    file = value.__code__.co_filename
-    by_tuple = "_fields" in vars(cls) and value.__globals__.get("__name__") == "collections"
-    made = "__dataclass_fields__" in vars(cls) or "_fields" in vars(cls)
-    return by_tuple or (made and file == "<string>") or file.startswith("<attrs generated")
+    if "_fields" in vars(cls):
+        home = str(value.__globals__.get("__name__"))
+        return home == "collections" or home.startswith("namedtuple_")
+    if value.__code__.co_filename == "<string>":  # as is what a user gives to `python -c`
+        return value.__code__.co_qualname.startswith("__create_fn__.")
+    return value.__code__.co_filename.startswith("<attrs generated")
 
 
 def _is_machinery(cls: type, name: str) -> bool:
@@ -103,8 +118,11 @@ def _fields(follower: Follower, label: str, cls: type) -> None:
     """The fields of a dataclass or a named tuple, the members of an enumeration."""
     if isinstance(cls, EnumMeta):
         members: list[Any] = list(cls)
-        aliases = sorted(cls.__members__)
-        follower.value(f"members of {label}", ([(m.name, m.value) for m in members], aliases))
+        named: dict[str, Any] = dict(cls.__members__)
+        aliases = sorted((name, member.name) for name, member in named.items())
+        boundary = getattr(vars(cls).get("_boundary_"), "name", None)
+        told = [(m.name, m.value, _beside(cls, m)) for m in members]
+        follower.value(f"members of {label}", (told, aliases, boundary))
         return
     namespace = vars(cls)
     if "__dataclass_fields__" in namespace:
@@ -113,6 +131,13 @@ def _fields(follower: Follower, label: str, cls: type) -> None:
     for name in ("__attrs_attrs__", "__pydantic_fields__"):
         if name in namespace:
             follower.value(f"fields of {label}", namespace[name])
+
+
+def _beside(cls: type, member: Any) -> dict[str, Any]:
+    """What a member of an enumeration holds beside its value."""
+    held = getattr(member, "__dict__", {})
+    own = {name: item for name, item in held.items() if name not in _OF_A_MEMBER}
+    return {n: v for n, v in own.items() if type(getattr(cls, n, None)) is not functools.cached_property}
 
 
 def _field(field: Any) -> tuple[Any, ...]:

@@ -20,7 +20,7 @@ from ramify.values.canonical import ATOMS
 
 _NAMES: Final = opcode.opname
 _CONSTANTS: Final = frozenset(opcode.hasconst)
-_JUMPS: Final = frozenset(opcode.hasjrel)
+_JUMPS: Final = frozenset(op for op in opcode.hasjrel if op < 256)
 _BACKWARD: Final = frozenset(op for op in _JUMPS if "BACKWARD" in _NAMES[op] or _NAMES[op] == "END_ASYNC_FOR")
 _MAP: Final = {name: number for name, number in opcode.opmap.items() if number < 256}
 """Real instructions; the table of some versions has those too that only the compiler sees."""
@@ -35,8 +35,8 @@ _BY_NAME: Final = frozenset(_MAP[n] for n in ("LOAD_NAME", "LOAD_FROM_DICT_OR_GL
 _ATTRIBUTES: Final = frozenset(_MAP[n] for n in ("LOAD_ATTR", "LOAD_METHOD") if n in _MAP)
 _IMPORT: Final = _MAP["IMPORT_NAME"]
 _IMPORT_FROM: Final = _MAP["IMPORT_FROM"]
-_STORES_NAME: Final = frozenset((_MAP["STORE_NAME"], _MAP["STORE_GLOBAL"]))
 _STORE_NAME: Final = _MAP["STORE_NAME"]
+_STORE_GLOBAL: Final = _MAP["STORE_GLOBAL"]
 _LOCAL: Final = re.compile(r"(LOAD|STORE)_(?:FAST(?:_BORROW)?|DEREF|CLASSDEREF|FROM_DICT_OR_DEREF)")
 _DOES: Final = {op: found[1] for name, op in _MAP.items() if (found := _LOCAL.match(name))}
 """Whether an instruction loads or stores a local variable."""
@@ -48,6 +48,15 @@ _PAIRS: Final = {
 }
 """Two instructions in one, four bits of argument for each: the compiler joins what is on one line."""
 
+_SKIP, _PLAIN, _EXTENDS, _JUMP, _PAIR = range(5)
+_KINDS: Final = [_PLAIN] * 256
+"""What is to be done with an instruction."""
+
+for _kind, _ops in ((_SKIP, _SKIPPED), (_JUMP, _JUMPS), (_PAIR, _PAIRS)):
+    for _op in _ops:
+        _KINDS[_op] = _kind
+_KINDS[_EXTENDED] = _EXTENDS
+
 _SMALL_INT: Final = _MAP.get("LOAD_SMALL_INT")
 _UNREAD: Final = frozenset(("__doc__", "__firstlineno__", "__static_attributes__"))
 """What a class body stores that no one's result depends on."""
@@ -55,17 +64,25 @@ _UNREAD: Final = frozenset(("__doc__", "__firstlineno__", "__static_attributes__
 _FLAGS: Final = 0x04 | 0x08 | 0x20 | 0x80 | 0x100 | 0x200
 """Of a code object's flags those that say how it is called: *args, **kwargs, generator, coroutine."""
 
+_ASKS: Final = frozenset(("__annotations__", "__subclasses__"))
+"""What code can ask about code, and the answer is no part of a fingerprint. Docstrings are read too often."""
+
+_IMPORTERS: Final = frozenset(("import_module", "__import__"))
 _BIGGEST_CACHE: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """An import inside a function: of `module`, or of its `name`; `chains` are the attributes read of it."""
+    """An import inside a function: of `module`, or of its `name`, under the name `bound`.
+
+    `chains` are the attributes that are read of it.
+    """
 
     module: str
     level: int
     name: str | None
     chains: tuple[tuple[str, ...], ...]
+    bound: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +90,15 @@ class Scan:
     """A code object with all that is nested in it.
 
     `chains` are the global names that it reads, each with the attributes that are read of it at once:
-    `("helpers", "clean")`.
+    `("helpers", "clean")`. `asks` are attributes by which code asks about code; `imports_by_name` tells
+    whether it calls what imports a module by a text.
     """
 
     token: bytes
     chains: tuple[tuple[str, ...], ...]
     imports: tuple[Import, ...]
+    asks: tuple[str, ...]
+    imports_by_name: bool
 
 
 Instruction = tuple[int, int]
@@ -108,46 +128,54 @@ def _scan(code: types.CodeType) -> Scan:
     nested = [scan(held) for held in code.co_consts if isinstance(held, types.CodeType)]
     chains = dict.fromkeys(_chains(code, instructions))
     imports = list(_imports(code, instructions)) if any(op == _IMPORT for op, _ in instructions) else []
+    asks = _ASKS.intersection(code.co_names)
+    by_name = not _IMPORTERS.isdisjoint(code.co_names)
     for inner in nested:
         chains.update(dict.fromkeys(inner.chains))
         imports += inner.imports
-    return Scan(_token(code, instructions, index_at), tuple(chains), tuple(dict.fromkeys(imports)))
+        asks = asks.union(inner.asks)
+        by_name = by_name or inner.imports_by_name
+    token = _token(code, instructions, index_at)
+    return Scan(token, tuple(chains), tuple(dict.fromkeys(imports)), tuple(sorted(asks)), by_name)
 
 
-def _instructions(code: types.CodeType) -> tuple[list[Instruction], dict[int, int]]:
+def _instructions(code: types.CodeType) -> tuple[list[Instruction], list[int]]:
     """The instructions, jumps with the offset that they lead to, and each offset's place in the list."""
     raw = code.co_code
     kept: list[Instruction] = []
-    jumps: list[tuple[int, int, int]] = []
-    index_at: dict[int, int] = {}
+    jumps: list[tuple[int, int]] = []
+    index_at: list[int] = []
     extended = 0
-    for offset in range(0, len(raw), 2):
-        op, arg = raw[offset], raw[offset + 1]
-        index_at[offset] = len(kept)
-        if op == _EXTENDED:
+    for op, arg in zip(raw[::2], raw[1::2], strict=True):
+        index_at.append(len(kept))
+        kind = _KINDS[op]
+        if not kind:  # most are caches
+            continue
+        if kind == _PLAIN:
+            kept.append((op, arg | extended))
+        elif kind == _EXTENDS:
             extended = (extended | arg) << 8
             continue
-        if op in _SKIPPED:
-            extended = 0
-            continue
-        if op in _JUMPS:
-            jumps.append((len(kept), op, offset))
-        if op in _PAIRS:
-            kept += zip(_PAIRS[op], (arg >> 4, arg & 15), strict=True)
-        else:
+        elif kind == _JUMP:
+            jumps.append((len(kept), len(index_at)))
             kept.append((op, arg | extended))
+        elif kind == _PAIR:
+            kept += zip(_PAIRS[op], (arg >> 4, arg & 15), strict=True)
         extended = 0
-    index_at[len(raw)] = len(kept)
-    for place, op, offset in jumps:
-        start = offset + 2
-        while start < len(raw) and raw[start] == 0:  # a jump is counted from after its caches
-            start += 2
-        distance = -2 * kept[place][1] if op in _BACKWARD else 2 * kept[place][1]
-        kept[place] = op, index_at.get(start + distance, -1)
+    index_at.append(len(kept))
+    for place, start in jumps:
+        op, arg = kept[place]
+        while 2 * start < len(raw) and raw[2 * start] == 0:  # a jump is counted from after its caches
+            start += 1
+        kept[place] = op, _at(index_at, start - arg if op in _BACKWARD else start + arg)
     return kept, index_at
 
 
-def _token(code: types.CodeType, instructions: list[Instruction], index_at: dict[int, int]) -> bytes:
+def _at(index_at: list[int], unit: int) -> int:
+    return index_at[unit] if 0 <= unit < len(index_at) else -1
+
+
+def _token(code: types.CodeType, instructions: list[Instruction], index_at: list[int]) -> bytes:
     parts: list[bytes] = []
     constants = code.co_consts
     for op, arg in instructions:
@@ -181,7 +209,7 @@ def constant_token(value: Any) -> bytes:
     return b"%s%d:%s" % (type(value).__name__.encode(), len(tokens), b"".join(tokens))
 
 
-def _handlers(table: bytes, index_at: dict[int, int]) -> Iterator[tuple[int, int, int, int]]:
+def _handlers(table: bytes, index_at: list[int]) -> Iterator[tuple[int, int, int, int]]:
     """The exception table: from, to, handler, depth; numbers of six bits each, the first marked."""
     numbers: list[int] = []
     goes_on = False
@@ -197,9 +225,9 @@ def _handlers(table: bytes, index_at: dict[int, int]) -> Iterator[tuple[int, int
             yield from _handler(numbers, index_at)
 
 
-def _handler(numbers: list[int], index_at: dict[int, int]) -> Iterator[tuple[int, int, int, int]]:
+def _handler(numbers: list[int], index_at: list[int]) -> Iterator[tuple[int, int, int, int]]:
     start, length, target, depth = numbers
-    begin, end, handler = (index_at.get(2 * n, -1) for n in (start, start + length, target))
+    begin, end, handler = (_at(index_at, n) for n in (start, start + length, target))
     if begin != end:
         yield begin, end, handler, depth
 
@@ -244,24 +272,28 @@ def _imported(
     if not wanted:  # `import a.b` binds a; `import a.b as c` goes down to b
         variable, steps = _bound(code, instructions, place + 1)
         base = module if steps else module.partition(".")[0]
-        yield Import(base, level, None, _chains_of(code, variable))
+        yield Import(base, level, None, _chains_of(code, variable), variable)
         if base != module:
             yield Import(module, level, None, ())
         return
+    if "*" in wanted:
+        yield Import(module, level, None, ((),))
     for at in range(place + 1, len(instructions)):
         op, arg = instructions[at]
         if op == _IMPORT:
             return
         if op == _IMPORT_FROM:
             variable, _ = _bound(code, instructions, at + 1)
-            yield Import(module, level, code.co_names[arg], _chains_of(code, variable))
+            yield Import(module, level, code.co_names[arg], _chains_of(code, variable), variable)
 
 
 def _bound(code: types.CodeType, instructions: list[Instruction], place: int) -> tuple[str | None, int]:
     """The name that an import is stored under, and through how many steps down it went."""
     steps = 0
     for op, arg in instructions[place : place + 12]:
-        if op in _STORES_NAME:
+        if op == _STORE_GLOBAL:
+            return None, steps  # any function of the module may use it
+        if op == _STORE_NAME:
             return code.co_names[arg], steps
         if _DOES.get(op) == "STORE":
             return _local(code, op, arg), steps

@@ -7,9 +7,6 @@ so that exchanging two of them is a change.
 
 from __future__ import annotations
 
-import builtins
-import functools
-import importlib
 import sys
 import types
 from collections import deque
@@ -20,29 +17,25 @@ from ramify.errors import UndigestableError
 from ramify.values.canonical import ATOMS, Code, Walk
 from ramify.values.canonical_objects import begin, registry_of
 from ramify.values.fingerprint_class import visit_class
-from ramify.values.fingerprint_code import Import, scan
+from ramify.values.fingerprint_code import scan
+from ramify.values.fingerprint_late import LateImports
+from ramify.values.fingerprint_modules import follow_module, resolve
 from ramify.values.fingerprint_names import (
     MISSING,
     Numbers,
-    absolute_name,
     digest_of,
     held_in,
     home_of,
     is_by_name,
-    is_one_of,
+    is_made_elsewhere,
     is_surroundings,
     label,
-    module_label,
     module_name,
     object_name,
+    told_in,
     wrapped_by,
 )
 from ramify.values.fingerprint_origin import Origin, file_of, origin_of
-from ramify.values.fingerprint_unloaded import find_module
-
-_DYNAMIC: Final = (eval, exec, compile, __import__, globals, importlib.import_module)
-_OF_A_MODULE: Final = frozenset(("__file__", "__name__", "__doc__", "__spec__", "__package__", "__path__"))
-"""Where a module is and how it was started: a moved project, and a script that was imported, are the same."""
 
 _NUMBERS: Final = (bool, int, float, complex, type(None))
 _LONGEST_NUMBER: Final = 40
@@ -59,8 +52,8 @@ class Follower(Code):
     """Collects the parts of a fingerprint. `drain()` ends it.
 
     What must still be so for the parts to hold is kept beside them: `watched` names of namespaces,
-    `functions` and `cells` as they were, `mutable` values with their tokens; `steady` is False where that is
-    not all.
+    `functions`, `classes` and `cells` as they were, `mutable` values with their tokens; `steady` is False
+    where that is not all.
     """
 
     def __init__(self) -> None:
@@ -68,7 +61,8 @@ class Follower(Code):
         self.unsound: dict[str, None] = {}
         self.unfollowed: dict[str, None] = {}
         self.watched: list[tuple[Mapping[str, Any], str, Any]] = []
-        self.functions: list[tuple[types.FunctionType, Any, Any, Any]] = []
+        self.functions: list[tuple[types.FunctionType, Any, Any, Any, int]] = []
+        self.classes: list[tuple[type, tuple[type, ...], int]] = []
         self.cells: list[tuple[types.CellType, Any]] = []
         self.mutable: list[tuple[Any, bytes]] = []
         self.steady = True
@@ -79,6 +73,11 @@ class Follower(Code):
         self._kept: list[Any] = []
         self._met: list[Any] = []
         self.number = Numbers()
+        self.late = LateImports(self)
+
+    def later(self, task: Callable[[], None]) -> None:
+        """Puts off what would go deeper."""
+        self._queue.append(task)
 
     def drain(self) -> None:
         """Goes on until nothing waits."""
@@ -151,7 +150,7 @@ class Follower(Code):
         if isinstance(value, type):
             return self._follow_class(value)
         if isinstance(value, types.ModuleType):
-            return self._follow_module(value)
+            return follow_module(self, value)
         if isinstance(value, types.MethodType):
             inner = self.follow(value.__func__, name)
             return f"{inner} of {self.follow(value.__self__, f'{name}.__self__')}"
@@ -162,7 +161,7 @@ class Follower(Code):
             self.note(origin_of(type(value).__module__))
             return self.follow(wrapped, name)
         if is_surroundings(value):
-            self.unfollowed[f"{name}{_in(where)}"] = None
+            self.unfollowed[f"{name}{told_in(where)}"] = None
             return name
         part = f"constant {name}"
         if part not in self.parts:
@@ -189,7 +188,8 @@ class Follower(Code):
         """A function: its code and what it holds."""
         of = f" of {label}" if len(self._labels) > 1 and next(iter(self._labels.values())) != label else ""
         code = function.__code__
-        self.functions.append((function, code, function.__defaults__, function.__kwdefaults__))
+        size = len(function.__dict__)
+        self.functions.append((function, code, function.__defaults__, function.__kwdefaults__, size))
         if own:
             self._code(label, code, function.__globals__)
         else:  # the version answers for what it reaches, and no name for which function it is
@@ -203,8 +203,11 @@ class Follower(Code):
             self.cells.append((cell, held))
             self.held(f"closure value {name}{of}", held)
         defaults = function.__defaults__ or ()
+        defaults = defaults[max(0, len(defaults) - code.co_argcount) :]
         names = code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount]
-        for name, held in (*zip(names, defaults, strict=True), *(function.__kwdefaults__ or {}).items()):
+        keywords = function.__kwdefaults__ or {}
+        self.watched += [(keywords, name, held) for name, held in keywords.items()]
+        for name, held in (*zip(names, defaults, strict=True), *keywords.items()):
             self.held(f"default of {name}{of}", held)
         for name, held in sorted(function.__dict__.items()):
             self.watched.append((function.__dict__, name, held))
@@ -227,124 +230,20 @@ class Follower(Code):
         self.parts[f"code of {label}"] = ""  # its place is before those that it reaches
         refs = []
         for chain in found.chains:
-            ref = self._resolve(namespace, chain, label)
+            ref = resolve(self, namespace, chain, label)
             if ref:
-                refs.append(self._ref(f"{'.'.join(chain)}={ref}"))
+                refs.append(self.ref(f"{'.'.join(chain)}={ref}"))
         for wanted in found.imports:
-            refs += [self._ref(ref) for ref in self._imported(wanted, namespace, label)]
+            refs += [self.ref(ref) for ref in self.late.imported(wanted, namespace, label)]
+        if found.imports_by_name:
+            refs += [self.ref(ref) for ref in self.late.named_in(code, label)]
+        for name in found.asks:
+            self.unfollowed[f".{name}{told_in(label)}"] = None
         self.parts[f"code of {label}"] = digest_of(found.token, *sorted(refs))
 
-    def _ref(self, text: str) -> bytes:
+    def ref(self, text: str) -> bytes:
+        """A reference to other code, as it counts in the code that holds it."""
         return self.number(text).encode("utf-8", "surrogatepass")
-
-    def _resolve(self, namespace: Mapping[str, Any], chain: tuple[str, ...], where: str) -> str:
-        """Follows `helpers.clean`, and returns what to call what is there; empty for what is Python's."""
-        name = chain[0]
-        if name in _OF_A_MODULE:
-            if name != "__name__":  # every class body reads it
-                self.unfollowed[f"{name}{_in(where)}"] = None
-            return ""
-        value = namespace.get(name, MISSING)
-        self.watched.append((namespace, name, value))
-        if value is MISSING:
-            value = vars(builtins).get(name, MISSING)
-            if value is MISSING:
-                self.unfollowed[f"{name}{_in(where)}, which is not there yet"] = None
-            elif is_one_of(value, _DYNAMIC):
-                self.unfollowed[f"{name}(){_in(where)}"] = None
-            return "nothing" if value is MISSING else ""
-        return self._down(value, chain[1:], f"{module_label(namespace.get('__name__'))}.{name}", where)
-
-    def _down(self, value: Any, steps: tuple[str, ...], name: str, where: str) -> str:
-        """Follows the attributes of modules; those of a class or an object count whole."""
-        for step in steps:
-            if not isinstance(value, types.ModuleType):
-                break
-            inner = vars(value).get(step, MISSING)
-            name = f"{module_label(value.__name__)}.{step}"
-            origin = origin_of(value.__name__, file_of(value))
-            if origin.kind == "own":
-                self.watched.append((vars(value), step, inner))
-                if inner is MISSING:
-                    return self._absent(f"{value.__name__}.{step}", where)
-            else:
-                self.note(origin)
-                if not isinstance(inner, types.ModuleType):
-                    if is_one_of(inner, _DYNAMIC):
-                        self.unfollowed[f"{name}(){_in(where)}"] = None
-                    return name
-            value = inner
-        if is_one_of(value, _DYNAMIC):
-            self.unfollowed[f"{label(value)}(){_in(where)}"] = None
-        return self.follow(value, name, where)
-
-    # ---- modules
-
-    def _follow_module(self, module: types.ModuleType) -> str:
-        """A module that is used as a value: all that is in it may be reached."""
-        origin = origin_of(module.__name__, file_of(module))
-        self.note(origin)
-        name = module_label(module.__name__)
-        key = (id(module), 0)
-        if origin.kind == "own" and key not in self._labels:
-            self._labels[key] = name
-            self.steady = False
-            self._queue.append(lambda: self._module(name, module))
-        return f"module {name}"
-
-    def _module(self, name: str, module: types.ModuleType) -> None:
-        refs = []
-        for held_name, held in sorted(vars(module).items()):
-            if not held_name.startswith("__") and not isinstance(held, types.ModuleType):
-                refs.append(self._ref(f"{held_name}={self.follow(held, f'{name}.{held_name}', name)}"))
-        self.parts[f"module {name}"] = digest_of(*refs)
-
-    def _imported(self, wanted: Import, namespace: Mapping[str, Any], where: str) -> list[str]:
-        """An import inside a function: what is read of the module, as far as that is to be seen."""
-        module = absolute_name(wanted, namespace)
-        loaded = sys.modules.get(module)
-        if loaded is None:
-            ref = self._absent(module, where)
-            return [f"import {module_label(module)}={ref}"]
-        refs = []
-        for chain in wanted.chains:
-            steps = chain if wanted.name is None else (wanted.name, *chain)
-            ref = self._down(loaded, steps, module_label(module), where)
-            refs.append(f"{module_label(module)}.{'.'.join(steps)}={ref}")
-        return refs
-
-    def _absent(self, module: str, where: str) -> str:
-        """A module that is not loaded: its code is read and not run, and all of it counts."""
-        found = find_module(module)
-        name = module_label(module)
-        if found is None:
-            self.unfollowed[f"{name}{_in(where)}, which is not to be found"] = None
-            return "nothing"
-        self.note(found.origin)
-        part = f"module {name}"
-        if found.origin.kind == "own" and part not in self.parts:
-            self.steady = False
-            if found.code is None:
-                self._file(part, found.file)
-            else:
-                self._unloaded(part, module, found.code, found.package)
-        return part
-
-    def _unloaded(self, label: str, module: str, code: types.CodeType, package: str) -> None:
-        text = scan(code)
-        self.parts[label] = digest_of(text.token)
-        home = {"__name__": module, "__package__": package}
-        for wanted in text.imports:
-            inner = absolute_name(wanted, home)
-            self._queue.append(functools.partial(self._absent_import, inner, wanted.name, label))
-
-    def _absent_import(self, module: str, name: str | None, where: str) -> None:
-        found = find_module(module)
-        if found is not None and found.origin.kind == "python":
-            return
-        self._absent(module, where)
-        if name is not None and find_module(f"{module}.{name}") is not None:
-            self._absent(f"{module}.{name}", where)
 
     def _follow_c(self, value: Any) -> str:
         """A C function: by the version of what it is of; by the library's file, if that is the user's own."""
@@ -357,14 +256,13 @@ class Follower(Code):
         self.note(origin)
         file = file_of(sys.modules.get(module or ""))
         if origin.kind == "own" and file is not None and not file.endswith(".py"):
-            self._file(f"extension module {module_name(module)}", file)
+            self.file(f"extension module {module_name(module)}", file)
         elif origin.kind == "own":
             self.unfollowed[name] = None
         return name
 
-    def _file(self, name: str, file: str | None) -> None:
-        if file is None:
-            return
+    def file(self, name: str, file: str) -> None:
+        """A part that is what a file holds."""
         with open(file, "rb") as opened:
             self.parts[name] = digest_of(opened.read())
 
@@ -373,7 +271,7 @@ class Follower(Code):
     def _follow_class(self, cls: type) -> str:
         origin = origin_of(cls.__module__)
         self.note(origin)
-        if origin.kind != "own":
+        if origin.kind != "own" and not (origin.kind == "python" and is_made_elsewhere(cls)):
             return object_name(cls)
         key = (id(cls), 0)
         if key not in self._labels:
@@ -381,15 +279,20 @@ class Follower(Code):
             self._queue.append(lambda: visit_class(self, name, cls))
         return f"class {self._labels[key]}"
 
+    def is_new(self, module: types.ModuleType, name: str) -> bool:
+        """Whether the module has not been met yet; from now on it has."""
+        key = (id(module), 0)
+        if key in self._labels:
+            return False
+        self._kept.append(module)
+        self._labels[key] = name
+        return True
+
     def _label(self, key: tuple[int, int], value: Any, name: str) -> str:
         self._kept.append(value)  # what is known by its id() must not go away
         number = self._count[name] = self._count.get(name, 0) + 1
         told = self._labels[key] = name if number == 1 else f"{name} #{number}"
         return told
-
-
-def _in(where: str) -> str:
-    return f" in {where}" if where else ""
 
 
 def _sorting(value: Any) -> tuple[str, bytes]:

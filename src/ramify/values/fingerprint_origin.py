@@ -30,6 +30,7 @@ OWN: Final = Origin("own")
 PYTHONS: Final = Origin("python")
 
 _known: dict[tuple[str, str | None], Origin] = {}
+_loaded: dict[str, tuple[Any, Origin]] = {}
 _folders: dict[str, dict[str, str]] = {}
 _STANDARD: Final = os.path.dirname(os.path.realpath(os.__file__)) + os.sep
 _SITES: Final = ("site-packages", "dist-packages")
@@ -38,6 +39,7 @@ _SITES: Final = ("site-packages", "dist-packages")
 def forget_origins() -> None:
     """Looks at what is installed afresh the next time."""
     _known.clear()
+    _loaded.clear()
     _folders.clear()
 
 
@@ -50,7 +52,17 @@ def origin_of(module: str | None, file: str | None = None) -> Origin:
     if module is None or module in ("__main__", "__mp_main__"):
         return OWN
     if file is None:
-        file = file_of(sys.modules.get(module))
+        loaded = sys.modules.get(module)
+        known = _loaded.get(module)
+        if known is not None and known[0] is loaded:
+            return known[1]
+        found = _known_or_looked(module, file_of(loaded))
+        _loaded[module] = loaded, found
+        return found
+    return _known_or_looked(module, file)
+
+
+def _known_or_looked(module: str, file: str | None) -> Origin:
     found = _known.get((module, file))
     if found is None:
         found = _known[module, file] = _look(module, file)

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 NOWHERE: Final = ("__main__", "__mp_main__")
 
+_SITES: Final = frozenset(("site-packages", "dist-packages"))
+
 _found: dict[str, tuple[ModuleType, bool]] = {}
 _astray: tuple[int, list[ModuleType]] = (0, [])
 
@@ -25,6 +27,20 @@ def is_importable(module: str) -> bool:
     if known is None or known[0] is not loaded:
         known = _found[module] = loaded, _is_found_again(module, loaded)
     return known[1]
+
+
+def own_import_path() -> list[str]:
+    """The folders of `sys.path` that another interpreter does not look into by itself, absolute."""
+    there = [entry for entry in sys.path if os.path.isdir(entry or ".")]  # the current one may be gone
+    return [folder for folder in dict.fromkeys(map(os.path.abspath, there)) if is_own_folder(folder)]
+
+
+def is_own_folder(folder: str) -> bool:
+    """Whether modules there are the user's own, and neither Python's nor installed."""
+    standard = os.path.dirname(os.__file__)
+    if folder == os.path.dirname(sys.executable) or f"{folder}{os.sep}".startswith(f"{standard}{os.sep}"):
+        return False
+    return _SITES.isdisjoint(folder.split(os.sep))
 
 
 def leads_to(module: str, qualname: str, function: Any) -> bool:

@@ -10,7 +10,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from ramify.ports import Outcome
-from ramify.worker.failure import describe
+from ramify.worker.failure import describe, lighten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,8 @@ def perform(plan: Plan, job_id: str, token: str, *, leave_record: bool) -> Outco
     during = "load"
     began = perf_counter()
     cpu = _process_seconds() if leave_record else thread_time()
+    inputs: dict[str, Any] = {}
+    value: Any = None
     try:
         definition, point = plan.locate(job_id)
         function, inputs = _load(plan, definition, point, leave_record)
@@ -40,6 +42,7 @@ def perform(plan: Plan, job_id: str, token: str, *, leave_record: bool) -> Outco
         value = function(**inputs)
         if isinstance(value, CoroutineType):
             value = _finish(value)
+        inputs = {}  # what the call got need not be in memory while its value is written
         during = "store"
         record = put_part(value, plan, token, definition.stored(point), leave_record)
         outcome = Outcome("ok", digest=record["checksum"]["digest"], record=record)
@@ -48,6 +51,9 @@ def perform(plan: Plan, job_id: str, token: str, *, leave_record: bool) -> Outco
             raise
         outcome = Outcome("error", error=describe(error, during=during))
     except BaseException as error:
+        if not leave_record:
+            lighten(error)  # the run keeps it to its end
+        inputs, value = {}, None  # the error has this frame
         outcome = Outcome("error", error=describe(error, during=during, keep=not leave_record))
     outcome.seconds = perf_counter() - began
     if leave_record:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ramify.errors import RemoteError
 from ramify.ports import Failure
+from ramify.values.size import LARGE, is_small, size_of
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 MESSAGE_LIMIT: Final = 20_000
 """Most characters of a message."""
@@ -68,6 +72,47 @@ def revive(failure: Failure) -> BaseException:
     if failure.traceback:
         error.add_note("The traceback in the worker:\n" + failure.traceback.rstrip("\n"))
     return error
+
+
+def lighten(error: BaseException) -> None:
+    """Empties the frames of an exception that stays in this process, if a variable in them is large.
+
+    Otherwise whoever keeps the exception keeps all that the call had. The frames stay, with their lines; a
+    debugger finds no variables in them.
+    """
+    frames = _frames(error)
+    users = [frame for frame in frames if not _is_ours(frame.f_code.co_filename)]
+    if any(_is_large(value) for frame in users for value in frame.f_locals.values()):
+        for frame in frames:
+            try:
+                frame.clear()
+            except RuntimeError:  # it still runs: one of ours
+                continue
+            _ = frame.f_locals  # before Python 3.13 what this was when last asked for stays until asked again
+
+
+def _frames(error: BaseException) -> list[FrameType]:
+    """Every frame that an exception, or one that is linked to it, leads to."""
+    frames: list[FrameType] = []
+    queue: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while queue:
+        one = queue.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        step = one.__traceback__
+        while step is not None:
+            frames.append(step.tb_frame)
+            step = step.tb_next
+        queue += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            queue += one.exceptions
+    return frames
+
+
+def _is_large(value: Any) -> bool:
+    return not is_small(value) and size_of(value) > LARGE
 
 
 def rebuild(cls: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:

@@ -8,6 +8,7 @@ from time import time_ns
 from typing import Final
 
 from ramify.errors import InfrastructureError
+from ramify.values.sources import import_current_sources
 from ramify.worker.trees import MARK, mark_of
 from ramify.worker.wire import Setup
 
@@ -83,6 +84,7 @@ def settle(setup: Setup) -> None:
     os.environ[MARK] = setup.mark
     os.chdir(setup.cwd)
     sys.path[:] = setup.path
+    import_current_sources()
     sys.argv[:] = setup.argv
 
 

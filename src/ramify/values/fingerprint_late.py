@@ -1,0 +1,152 @@
+"""Modules that are imported by a function when it is called.
+
+Whether such a module is loaded already depends on what ran before, and a fingerprint must not. So its file is
+read, and not run: what its import does counts whole, classes too, and of its plain functions those that are
+reached. What it imports itself is followed in the same way.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import sys
+import types
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ramify.values.fingerprint_code import Import, Scan, scan
+from ramify.values.fingerprint_modules import down, say_if_open
+from ramify.values.fingerprint_names import absolute_name, digest_of, module_label, told_in
+from ramify.values.fingerprint_outline import Outline
+from ramify.values.fingerprint_unloaded import Found, find_module
+
+if TYPE_CHECKING:
+    from ramify.values.fingerprint_follow import Follower
+
+_ALL = "*"
+_ALONE = ""
+"""In the place of a function's name: all that the module has, and the import itself alone."""
+
+
+class LateImports:
+    """What a follower has read of such modules: the parts `source of helpers`, `source of helpers.clean`."""
+
+    def __init__(self, follower: Follower) -> None:
+        self._follower = follower
+        self._read: set[tuple[str, str]] = set()
+
+    def imported(self, wanted: Import, namespace: Mapping[str, Any], where: str) -> list[str]:
+        """Follows an import in code whose globals are `namespace`; returns what is read of it, as what."""
+        module = absolute_name(wanted, namespace)
+        if not wanted.chains:
+            return [f"{module_label(module)}={self.reach(module, (_ALONE,), where)}"]
+        first = () if wanted.name is None else (wanted.name,)
+        refs = []
+        for chain in wanted.chains:
+            steps = (*first, *chain)
+            refs.append(f"{'.'.join((module_label(module), *steps))}={self.reach(module, steps, where)}")
+        return refs
+
+    def named_in(self, code: types.CodeType, where: str) -> list[str]:
+        """Modules of the user's own whose names stand as texts in code that imports by name."""
+        refs = []
+        for held in code.co_consts:
+            if isinstance(held, types.CodeType):
+                refs += self.named_in(held, where)
+            elif isinstance(held, str) and all(step.isidentifier() for step in held.split(".")):
+                found = find_module(held)
+                if found is not None and found.origin.kind == "own":
+                    refs.append(f"{module_label(held)}={self.reach(held, (), where)}")
+        return refs
+
+    def reach(self, module: str, steps: tuple[str, ...], where: str) -> str:
+        """Follows `steps` down from a module, all of it where there are none; returns what to call that."""
+        found = find_module(module)
+        name = module_label(module)
+        if found is None:
+            return self._without_file(module, steps, where)
+        self._follower.note(found.origin)
+        if found.origin.kind != "own":
+            self._say_if_open(module, steps, where)
+            return ".".join((name, *steps))
+        self._follower.steady = False
+        if found.is_package and steps and find_module(f"{module}.{steps[0]}") is not None:
+            self.reach(f"{module}.{steps[0]}", steps[1:], where)
+        if found.outline is not None:
+            self._visit(module, found, found.outline, steps[0] if steps else _ALL)
+        elif found.file is not None:
+            self._follower.file(f"extension module {name}", found.file)
+        return f"source of {'.'.join((name, *steps))}"
+
+    def _without_file(self, module: str, steps: tuple[str, ...], where: str) -> str:
+        """A module that was made by a program, or is not there."""
+        loaded = sys.modules.get(module)
+        if loaded is not None:
+            inner = () if steps == (_ALONE,) else steps
+            return down(self._follower, loaded, inner, module_label(module), where)
+        self._follower.unfollowed[f"{module_label(module)}{told_in(where)}, which is not to be found"] = None
+        return "nothing"
+
+    def _say_if_open(self, module: str, steps: tuple[str, ...], where: str) -> None:
+        value: Any = sys.modules.get(module)
+        for depth, step in enumerate(steps, 1):
+            value = vars(value).get(step) if isinstance(value, types.ModuleType) else None
+            say_if_open(self._follower, value, ".".join((module, *steps[:depth])), where)
+
+    def _visit(self, module: str, found: Found, outline: Outline, name: str) -> None:
+        """Reads a module, and the functions of it that are reached from `name`."""
+        label = module_label(module)
+        home = {"__name__": module, "__package__": found.package}
+        waiting = [name]
+        if (module, _ALONE) not in self._read:
+            self._read.add((module, _ALONE))
+            self._follower.parts[f"source of {label}"] = digest_of(outline.rest.token)
+            self._go_on(outline.rest, home, label)
+            waiting += (*outline.reads, "__getattr__")
+        if name == _ALL:
+            waiting += outline.functions
+        while waiting:
+            reached = waiting.pop()
+            if reached not in outline.functions or (module, reached) in self._read:
+                continue
+            self._read.add((module, reached))
+            waiting += self._function(module, reached, outline, home)
+
+    def _function(self, module: str, name: str, outline: Outline, home: Mapping[str, Any]) -> list[str]:
+        """One function of such a module; returns the global names that it reads."""
+        label = f"{module_label(module)}.{name}"
+        scans = outline.functions[name]
+        self._follower.parts[f"source of {label}"] = digest_of(*(found.token for found in scans))
+        if _is_stale(sys.modules.get(module), name, outline.bodies[name]):
+            self._follower.unsound[f"{label}: its file was changed after it was imported"] = None
+        for found in scans:
+            self._go_on(found, home, label)
+            for first, *steps in found.chains:
+                for wanted in outline.imports.get(first, ()):
+                    self._later(replace(wanted, chains=(tuple(steps),)), home, label)
+        return [chain[0] for found in scans for chain in found.chains]
+
+    def _go_on(self, found: Scan, home: Mapping[str, Any], where: str) -> None:
+        for chain in found.chains:
+            say_if_open(self._follower, vars(builtins).get(chain[0]), chain[0], where)
+        for wanted in found.imports:
+            self._later(wanted, home, where)
+
+    def _later(self, wanted: Import, home: Mapping[str, Any], where: str) -> None:
+        self._follower.later(functools.partial(self._imported, wanted, home, where))
+
+    def _imported(self, wanted: Import, home: Mapping[str, Any], where: str) -> None:
+        self.imported(wanted, home, where)
+
+
+def _is_stale(loaded: types.ModuleType | None, name: str, tokens: tuple[bytes, ...]) -> bool:
+    """Whether a module that is loaded has another function of this name than its file has now."""
+    if loaded is None:
+        return False
+    held = vars(loaded).get(name)
+    while isinstance(held, types.FunctionType) and "__wrapped__" in held.__dict__:
+        held = held.__dict__["__wrapped__"]
+    if not isinstance(held, types.FunctionType) or held.__globals__ is not vars(loaded):
+        return False
+    return held.__code__.co_name == name and scan(held.__code__).token not in tokens

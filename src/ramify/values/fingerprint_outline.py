@@ -1,0 +1,102 @@
+"""A module that is read and not run: what its import does, and its functions one by one."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ramify.values.fingerprint_code import Import, Scan, scan
+
+if TYPE_CHECKING:
+    import ast
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The code of a module in parts.
+
+    `rest` is all that its import does but define `functions`: those at its top level that have no decorator,
+    by name, more than one where a name is defined twice. `reads` are the names that the rest reads.
+    """
+
+    rest: Scan
+    functions: Mapping[str, tuple[Scan, ...]]
+    reads: tuple[str, ...]
+    imports: Mapping[str, tuple[Import, ...]]
+    """What the rest imports, by the name under which the functions know it."""
+
+    bodies: Mapping[str, tuple[bytes, ...]]
+    """The tokens of the functions' own code, without what a `def` does."""
+
+
+def outline_of(source: str | bytes, file: str = "<source>") -> Outline:
+    """Takes a module apart. Raises `SyntaxError` or `ValueError` for what is no Python.
+
+    >>> one = outline_of("LIMIT = 3\\n\\ndef f(x): return x < LIMIT")
+    >>> two = outline_of("LIMIT = 3\\n\\ndef f(x): return x > LIMIT\\n\\ndef g(): return 1")
+    >>> one.rest.token == two.rest.token, list(two.functions)
+    (True, ['f', 'g'])
+    """
+    import ast
+
+    module = ast.parse(source, file)
+    context = list(_imports_in(module.body))
+    functions: dict[str, tuple[Scan, ...]] = {}
+    bodies: dict[str, tuple[bytes, ...]] = {}
+    rest: list[ast.stmt] = []
+    for statement in module.body:
+        if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) or statement.decorator_list:
+            rest.append(statement)
+            continue
+        name = statement.name
+        body, head = _body(statement, context, file), _head(statement, file)
+        functions[name] = (*functions.get(name, ()), body, head)
+        bodies[name] = (*bodies.get(name, ()), body.token)
+    found = scan(_compiled(rest, file))
+    reads = tuple(dict.fromkeys(chain[0] for chain in found.chains))
+    imports: dict[str, tuple[Import, ...]] = {}
+    for wanted in found.imports:
+        if wanted.bound is not None:
+            imports[wanted.bound] = (*imports.get(wanted.bound, ()), replace(wanted, chains=()))
+    return Outline(found, functions, reads, imports, bodies)
+
+
+def _compiled(statements: list[ast.stmt], file: str) -> types.CodeType:
+    import ast
+
+    whole = ast.Module(body=statements, type_ignores=[])
+    code: types.CodeType = compile(whole, file, "exec", dont_inherit=True)
+    return code
+
+
+def _imports_in(statements: Iterable[ast.AST]) -> Iterator[ast.stmt]:
+    """The imports of a module itself: a method call on what was imported is compiled in another way."""
+    import ast
+
+    for statement in statements:
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            yield statement
+        elif not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.expr):
+            yield from _imports_in(ast.iter_child_nodes(statement))
+
+
+def _body(function: Any, context: list[ast.stmt], file: str) -> Scan:
+    """What the function does, as its module compiles it."""
+    code = _compiled([*context, function], file)
+    held = [c for c in code.co_consts if isinstance(c, types.CodeType) and c.co_name == function.name]
+    return scan(held[-1])
+
+
+def _head(function: Any, file: str) -> Scan:
+    """What its definition does: the defaults. Annotations do not count."""
+    import ast
+
+    head = ast.parse(f"def {function.name}(): ...", file).body[0]
+    assert isinstance(head, ast.FunctionDef), "it was written so"
+    head.args = function.args
+    for argument in ast.walk(function.args):
+        if isinstance(argument, ast.arg):
+            argument.annotation = None
+    return scan(_compiled([head], file))
