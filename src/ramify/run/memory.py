@@ -256,13 +256,14 @@ keep it, add the call with keep=True, hold it, or make the run with keep="all"
         else:
             assert isinstance(outcome, _Large), "a good outcome in memory has its value"
             self.values[node] = outcome.value
-            self.large.arrived(node, outcome.size)
+            self.large.arrived(node, attempt, outcome.size)
         if self._watching and node in self._watching:
             self.large.ended(node)
         return None
 
     def drop(self, node: int, attempt: int) -> None:
         """A failed attempt leaves nothing in memory; if no other follows, what it used may go."""
+        self.large.refused(node, attempt)
         if self._watching:
             self.driver.request(self.large.sweep)  # when the engine knows of the failure, and of its victims
 
@@ -307,7 +308,7 @@ keep it, add the call with keep=True, hold it, or make the run with keep="all"
             finally:
                 self.large.give_back(borrowed)
             if isinstance(outcome, _Large):
-                self.large.make_room(outcome.size)
+                self.large.expect(order.node, order.attempt, outcome.size)
             return outcome
         except Exception as error:  # what was put away cannot be read, or a warning was made an error
             return self._failure(order.node, error)

@@ -98,6 +98,7 @@ class LargeValues:
         self.gone: set[int] = set()
         self.resident = 0
         self._leaving = 0
+        self._expected: dict[tuple[int, int], int] = {}
         self._holds: dict[int, int] = {}
         self._let_go: deque[int] = deque()
         self._troubles = 0
@@ -109,13 +110,25 @@ class LargeValues:
 
     # ---- how long
 
-    def arrived(self, node: int, size: int) -> None:
+    def expect(self, node: int, attempt: int, size: int) -> None:
+        """A call has made a value, which is there before it is at its place: makes room for it."""
+        with self._lock:
+            self._expected[node, attempt] = size
+            self.resident += size
+        self.make_room()
+
+    def refused(self, node: int, attempt: int) -> None:
+        """What was made is not wanted any more."""
+        with self._lock:
+            self.resident -= self._expected.pop((node, attempt), 0)
+
+    def arrived(self, node: int, attempt: int, size: int) -> None:
         """A value of `size` bytes is at its place."""
         dropped: list[Any] = []
         with self._lock:
             self.gone.discard(node)
             large = self.entries[node] = Large(size, None if self.limit is None else threading.Lock())
-            self.resident += size
+            self.resident += size - self._expected.pop((node, attempt), 0)
             self._shelve(node, large)
             self._look(node, large, dropped)
 
@@ -269,9 +282,9 @@ class LargeValues:
                     if self.entries.get(node) is large:
                         self._shelve(node, large)
 
-    def make_room(self, size: int) -> None:
-        """Puts values away until `size` bytes more are within the limit, or nothing is left that can go."""
-        while (victim := self._victim(size)) is not None:
+    def make_room(self) -> None:
+        """Puts values away until the rest is within the limit, or nothing is left that can go."""
+        while (victim := self._victim()) is not None:
             self._put_away(*victim)
 
     def close(self) -> None:
@@ -283,9 +296,9 @@ class LargeValues:
                     self._forget(node, large, CLOSED)
         self._folder.close()
 
-    def _victim(self, size: int) -> tuple[int, Large] | None:
+    def _victim(self) -> tuple[int, Large] | None:
         with self._lock:
-            if self.limit is None or self._closed or self.resident - self._leaving + size <= self.limit:
+            if self.limit is None or self._closed or self.resident - self._leaving <= self.limit:
                 return None
             for shelf in reversed(self._shelves):
                 if shelf:
@@ -342,7 +355,7 @@ class LargeValues:
                 return
             self._count(large.size)
             try:
-                self.make_room(0)
+                self.make_room()
                 value = self._folder.read(stored)
             except BaseException:
                 self._count(-large.size)
