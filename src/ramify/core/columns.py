@@ -51,6 +51,7 @@ class Columns(Graph):
         "nodes",
         "ready",
         "reasons",
+        "rested",
         "reusing",
         "reverted",
         "sleepers",
@@ -83,6 +84,7 @@ class Columns(Graph):
         self.ready: list[int] = []
         self.stopping: list[tuple[int, int]] = []
         self.reverted: list[int] = []
+        self.rested: list[int] = []
         self.letters: list[str] = []
         self.nodes: list[int] = []
         self.times: list[float] = []

@@ -8,6 +8,7 @@ methods. What follows is appended to lists that the driver takes as commands:
 - `checks`: nodes whose late question is to be answered with `late`,
 - `ready`: nodes that may start (a hint: look at the state before starting one),
 - `stopping`: (node, attempt) that are to be ended,
+- `rested`: nodes that were to be told of, and came to rest,
 - `reverted`: gathers that were good and are not any more: what their groups come to may change.
 
 Nothing here is recursive, and each event costs its node and its edges.
@@ -42,7 +43,7 @@ from ramify.core.table import (
     SUCCEED,
     WAITING,
 )
-from ramify.core.want import Want
+from ramify.core.want import OUTSIDE, Want
 
 __all__ = ["EVENTS", "EVERYTHING", "Engine"]
 
@@ -61,6 +62,15 @@ class Engine(Want):
     """
 
     __slots__ = ()
+
+    # ---- looking
+
+    def tell_of(self, node: int) -> None:
+        """Has the node put among `rested`, once, when it comes to rest; at once, where it is. No event."""
+        if REST[self.state[node]]:
+            self.rested.append(node)
+        else:
+            self.watched.setdefault(node, {})[OUTSIDE] = None
 
     # ---- attempts
 
@@ -211,8 +221,11 @@ class Engine(Want):
                 self.busy -= BUSY[now]
                 state[node] = CANCEL[now]
                 self.reasons[node] = why
+        told = [node for node, who in self.watched.items() if OUTSIDE in who]
         self.watched.clear()
         self.sleepers.clear()
+        for node in told:
+            self.tell_of(node)
 
     def _give_up(self, node: int, why: str) -> bool:
         now = self.state[node]

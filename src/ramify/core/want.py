@@ -7,6 +7,7 @@ A suspending scheduler with two questions ("Build systems a la carte", Mokhov, M
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from ramify.core.columns import EVERYTHING, Columns
 from ramify.core.graph import GATHER, KIND, REUSABLE
@@ -35,6 +36,9 @@ from ramify.core.table import (
     WAKE,
 )
 from ramify.core.table import GATHER as GATHER_STEP
+
+OUTSIDE: Final = -1
+"""Stands for whoever is no node, among those that watch one."""
 
 
 class Want(Columns):
@@ -253,6 +257,9 @@ class Want(Columns):
     def _rouse(self, node: int) -> None:
         """A watched node came to rest."""
         for sleeper in self.watched.pop(node):
+            if sleeper == OUTSIDE:
+                self.rested.append(node)
+                continue
             left = self.sleepers[sleeper]
             del left[node]
             if not left:
