@@ -196,8 +196,22 @@ class JobCancelled(RamifyError, CancelledError):
     """A job that was cancelled before it had a value."""
 
 
-class ParentFailed(JobError):
-    """A job that cannot run because a parent has no value; `cause_id` names the first failure."""
+class ParentFailed(JobError, CancelledError):
+    """A job that cannot run because a parent has no value.
+
+    `cause_id` names the first failure; of a live node, `node` is the failed one and `cause` its exception.
+    """
+
+
+ParentFailedError = ParentFailed
+
+
+class NotStartedError(RamifyError, RuntimeError):
+    """A graph was waited for, or asked for results, before `compute()`."""
+
+
+class StartedError(RamifyError, RuntimeError):
+    """What is possible only before a graph starts, or while it runs: a second start, a new dependency."""
 
 
 class InfrastructureError(RamifyError, RuntimeError):

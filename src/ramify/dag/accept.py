@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ramify.dag.compile import compile_draft
-from ramify.dag.draft import Node
+from ramify.dag.draft import Entry
 from ramify.dag.evaluate import as_texts, places, run_folder_of
 from ramify.errors import ModeError
 from ramify.files.lock import FolderLock
@@ -28,7 +28,7 @@ class Accepted(NamedTuple):
 
 
 def accept(
-    draft: Node,
+    draft: Entry,
     target: Location,
     jobs: str | Iterable[str],
     dag_path: Any = None,

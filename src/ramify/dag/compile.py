@@ -19,7 +19,7 @@ from typing import Any, Final
 import msgspec
 
 from ramify.dag.arguments import Arguments
-from ramify.dag.draft import Node
+from ramify.dag.draft import Entry
 from ramify.dag.grid import ParametrizedJob
 from ramify.dag.job import Job
 from ramify.dag.members import Home, Member, Members
@@ -40,7 +40,7 @@ _LONGEST_ID: Final = 500
 _SAME: Final = FunctionRef(module="ramify.plan.load", qualname="same_value")
 
 
-def compile_draft(root: Node, plan_path: str, above: str = "") -> NewPlan:
+def compile_draft(root: Entry, plan_path: str, above: str = "") -> NewPlan:
     """The definitions of a DAG or a grid, with ids below `above`; nothing is written.
 
     Raises `CycleError`, `ArgumentError`, `UnpicklableError`.
@@ -60,7 +60,7 @@ class _Compiler:
         self.deep = 0
         self.kept: list[Any] = []  # what is known by its id() must not go away
 
-    def compile(self, root: Node, above: str) -> NewPlan:
+    def compile(self, root: Entry, above: str) -> NewPlan:
         self.members.add(root, above)
         definitions: list[Definition] = []
         for number, member in enumerate(self.members.members):  # grows: hidden members join at the end
@@ -131,8 +131,8 @@ class _Compiler:
         }
         return args, list(dependencies)
 
-    def _referrer(self, member: Member, dependencies: dict[str, None]) -> Callable[[Node, str], Spec]:
-        def refer(node: Node, part: str) -> Spec:
+    def _referrer(self, member: Member, dependencies: dict[str, None]) -> Callable[[Entry, str], Spec]:
+        def refer(node: Entry, part: str) -> Spec:
             home = self.members.home(node)
             if home is None:
                 self.kept.append(node)

@@ -10,16 +10,18 @@ from ramify.core.keys import Key, decode_key, encode_key
 from ramify.dag.execution import Executable
 from ramify.dag.grid import ParametrizedJob
 from ramify.dag.job import Job
+from ramify.dag.live import Callback, Live
+from ramify.dag.status import Mode
 from ramify.errors import ArgumentError, CallFormError, DraftError, RamifyKeyEncodingError, UnknownKeyError
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-Node = Job | ParametrizedJob | Any
+Entry = Job | ParametrizedJob | Any
 """What may stand under a key: a job, a grid, a nested DAG."""
 
 
-class DAG(Executable, Mapping[Key, Node]):
+class DAG(Executable, Live, Mapping[Key, Entry]):
     """A mapping of keys to jobs, grids and nested DAGs, which can be evaluated to disk.
 
     A key is a `str`, `int`, `float`, `bool`, `date`, `datetime` or `time`; `1`, `1.0` and `True` are
@@ -44,19 +46,36 @@ class DAG(Executable, Mapping[Key, Node]):
 
     def __init__(
         self,
-        max_workers: int | Mapping[Key, Node] | None = None,
-        *,
+        max_workers: int | Mapping[Key, Entry] | None = None,
+        use_processes: bool = False,
+        done_callback: Callback | None = None,
+        update_callback: Callback | None = None,
+        namespace: str | None = None,
         name: str | None = None,
-        nodes: Mapping[Key, Node] | None = None,
+        mode: Mode | str = Mode.REALTIME,
+        retry_strategy: Any = None,
+        workflow_retry_strategy: Any = None,
+        deadline: float | None = None,
+        *,
+        nodes: Mapping[Key, Entry] | None = None,
+        record: bool | None = None,
     ) -> None:
         if isinstance(max_workers, Mapping):
             if nodes is not None:
                 raise ArgumentError("nodes are given twice: DAG(nodes) or DAG(nodes=nodes)", names=["nodes"])
             max_workers, nodes = None, max_workers
         self.max_workers = _workers(max_workers)
+        self.use_processes = bool(use_processes)
         self.name = name
+        self.mode = _mode(mode)
+        self.namespace = namespace
+        self.retry_strategy = retry_strategy
+        self.workflow_retry_strategy = workflow_retry_strategy
+        self.deadline = deadline
+        self.record = record
+        self._init_live(done_callback, update_callback)
         self._id = os.urandom(16)
-        self._nodes: dict[str, Node] = {}
+        self._nodes: dict[str, Entry] = {}
         self._keys: dict[Key, str] = {}
         for key, node in (nodes or {}).items():
             self[key] = node
@@ -70,13 +89,13 @@ class DAG(Executable, Mapping[Key, Node]):
 
     # ---- the mapping
 
-    def __getitem__(self, key: Key) -> Node:
+    def __getitem__(self, key: Key) -> Entry:
         try:
             return self._nodes[encode_key(key)]
         except (KeyError, RamifyKeyEncodingError):
             raise self._unknown(key) from None
 
-    def __setitem__(self, key: Key, node: Node) -> None:
+    def __setitem__(self, key: Key, node: Entry) -> None:
         name = encode_key(key)
         if not isinstance(node, Job | ParametrizedJob | DAG):
             raise DraftError(
@@ -128,6 +147,18 @@ class DAG(Executable, Mapping[Key, Node]):
         near = get_close_matches(str(key), list(self._nodes), 3)
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it has {self!r}"
         return UnknownKeyError(f"no key {key!r} in this DAG: {hint}", key=key, near=near)
+
+
+DAG._drafts = (Job, ParametrizedJob, DAG)
+
+
+def _mode(mode: Any) -> Mode:
+    try:
+        return Mode(mode.lower() if isinstance(mode, str) else mode)
+    except ValueError:
+        from ramify.errors import ModeError
+
+        raise ModeError(f"mode={mode!r}: use Mode.REALTIME, Mode.LOCAL or Mode.BATCH", mode=mode) from None
 
 
 def _workers(number: Any) -> int | None:

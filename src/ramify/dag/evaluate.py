@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
 import warnings
@@ -13,7 +12,8 @@ from typing import Any
 
 from ramify.core.keys import Key, decode_path, encode_key
 from ramify.dag.compile import compile_draft
-from ramify.dag.draft import DAG, Node
+from ramify.dag.draft import DAG, Entry
+from ramify.dag.warned import warn_user
 from ramify.errors import LockedError, ModeError, PlanError, RamifyWarning
 from ramify.files.local import local_path
 from ramify.files.lock import FolderLock, read_holder
@@ -26,7 +26,7 @@ Say = Callable[[str], object] | None
 
 
 def materialize(
-    draft: Node,
+    draft: Entry,
     dag_path: Location | PlanPaths,
     *,
     prefix: Key | None = None,
@@ -40,7 +40,7 @@ def materialize(
 
 
 def evaluate(
-    draft: Node,
+    draft: Entry,
     target: Location | None = None,
     dag_path: Any = None,
     output_path: Any = None,
@@ -62,7 +62,7 @@ def evaluate(
 
 
 def evaluate_draft(
-    draft: Node,
+    draft: Entry,
     plan_path: str,
     outputs: Location | None,
     *,
@@ -79,7 +79,12 @@ def evaluate_draft(
 
 
 def _evaluate(
-    draft: Node, plan_path: str, outputs: Location | None, say: Say, name: str | None, options: dict[str, Any]
+    draft: Entry,
+    plan_path: str,
+    outputs: Location | None,
+    say: Say,
+    name: str | None,
+    options: dict[str, Any],
 ) -> LazyDict:
     from ramify.run.execute import execute
     from ramify.run.names import new_name
@@ -104,7 +109,7 @@ def run_folder_of(plan_path: str) -> str:
 
 
 def execute_materialized(
-    draft: Node | None,
+    draft: Entry | None,
     target: Location | PlanPaths | None = None,
     dag_path: Any = None,
     output_path: Any = None,
@@ -235,7 +240,7 @@ def _above(prefix: Key | None) -> str:
     return encode_key(prefix)
 
 
-def _materialize(draft: Node, plan_path: str, outputs: Location | None, above: str, say: Say) -> Plan:
+def _materialize(draft: Entry, plan_path: str, outputs: Location | None, above: str, say: Say) -> Plan:
     _refuse_if_running(plan_path)
     new = compile_draft(draft, os.path.abspath(plan_path), above)
     return _write(plan_path, new, outputs, above, say)
@@ -271,20 +276,9 @@ def _refuse_if_running(plan_path: str) -> None:
 def _tell_gone(ids: list[str]) -> None:
     some = ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else "")
     count = "1 job of the earlier plan is" if len(ids) == 1 else f"{len(ids)} jobs of the earlier plan are"
-    warnings.warn(
-        f"{count} not in the new one ({some}); outputs they have stay until `ramify gc` or clear_outputs",
-        RamifyWarning,
-        stacklevel=_steps_to_the_user(),
+    warn_user(
+        f"{count} not in the new one ({some}); outputs they have stay until `ramify gc` or clear_outputs"
     )
-
-
-def _steps_to_the_user() -> int:
-    """How many frames up the line of the user's is that led here."""
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    steps, frame = 0, inspect.currentframe()
-    while frame is not None and frame.f_code.co_filename.startswith(package):
-        steps, frame = steps + 1, frame.f_back
-    return steps
 
 
 def _check(options: dict[str, Any]) -> None:
@@ -294,7 +288,7 @@ def _check(options: dict[str, Any]) -> None:
 
 
 def _execute(
-    draft: Node | None,
+    draft: Entry | None,
     plan_path: str,
     options: dict[str, Any],
     progress: bool,
@@ -306,7 +300,7 @@ def _execute(
     return execute(plan_path, observers=observers, **_workers_of(draft, options))
 
 
-def _workers_of(draft: Node | None, options: dict[str, Any]) -> dict[str, Any]:
+def _workers_of(draft: Entry | None, options: dict[str, Any]) -> dict[str, Any]:
     """The options, with the DAG's own number of workers where the call says nothing."""
     if isinstance(draft, DAG) and options.get("executor") is None and options.get("max_workers") is None:
         return {**options, "max_workers": draft.max_workers}

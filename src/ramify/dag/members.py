@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ramify.dag.draft import DAG, Node
+from ramify.dag.draft import DAG, Entry
 from ramify.dag.grid import ParametrizedJob
 from ramify.dag.job import Job
 from ramify.dag.order import cycle_error
@@ -18,7 +18,7 @@ Identity = tuple[int, tuple[str, ...]]
 """An object, and the keys of a slice of it: `grid["m1"]` is the same work however often it is sliced."""
 
 
-def identity(node: Node) -> Identity:
+def identity(node: Entry) -> Identity:
     """What makes two nodes the same work."""
     if type(node) is Job:  # most are, and a look at an abstract class costs a microsecond
         return (id(node._origin[0]), node._origin[1]) if node._origin else (id(node), ())
@@ -72,7 +72,7 @@ class Members:
         self.ids: set[str] = set()
         self._homes: dict[Identity, Home] = {}
 
-    def add(self, node: Node, above: str, at: str = "", owner: str | None = None) -> Home:
+    def add(self, node: Entry, above: str, at: str = "", owner: str | None = None) -> Home:
         """Gives `node`, and all in it, ids at and below `above`; returns where it is at home.
 
         With an owner they are hidden: arguments, or arguments of arguments, of that job.
@@ -98,7 +98,7 @@ class Members:
         member = self.members[number]
         return Home(member.id, member.at, number)
 
-    def home(self, node: Node) -> Home | None:
+    def home(self, node: Entry) -> Home | None:
         """Where the work of this node is done, as far as it is known: itself, or what it is a slice of."""
         anchor, bound = identity(node)
         for length in range(len(bound) + 1):
@@ -110,7 +110,7 @@ class Members:
                 return Home(_below(home.id, rest), home.at and _below(home.at, rest), home.place)
         return None
 
-    def _add(self, node: Node, above: str, at: str, owner: str | None) -> int:
+    def _add(self, node: Entry, above: str, at: str, owner: str | None) -> int:
         if not isinstance(node, DAG):
             return self._member(node, above, at, owner)
         top = self._scope(node, above, at)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 from ramify.dag.compile import compile_draft
-from ramify.dag.draft import Node
+from ramify.dag.draft import Entry
 from ramify.dag.evaluate import as_texts, places
 from ramify.errors import JobIdError
 from ramify.plan.definition import CodeNote, Definition
@@ -117,7 +117,7 @@ class Preview(Sequence[Verdict]):
 
 
 def preview(
-    draft: Node,
+    draft: Entry,
     target: Location | None = None,
     dag_path: Any = None,
     output_path: Any = None,

@@ -213,12 +213,19 @@ class ProcessExecutor:
         worker.order, worker.told = order, False
         self._busy += 1
         log = log_path(self._logs, order.job_id, order.attempt)
-        token = f"{self._run}.{order.node}.{order.attempt}"
-        slot = slot_path(self._logs, worker.slot)
-        worker.outbox.add(frame(RunJob(self._plan, order.job_id, token, log, slot, self._fresh)))
+        worker.outbox.add(self._request(order, log, slot_path(self._logs, worker.slot)))
         self._send(worker)
         if worker.pid:
             self._started(worker)
+
+    def _request(self, order: Order, log: str, slot: str) -> list[Any]:
+        """The frame that a worker gets for an order."""
+        token = f"{self._run}.{order.node}.{order.attempt}"
+        return list(frame(RunJob(self._plan, order.job_id, token, log, slot, self._fresh)))
+
+    def _result(self, outcome: Outcome, buffers: list[bytearray]) -> Outcome:
+        """What a worker's answer comes to; a job of a plan has left its value in the store."""
+        return outcome
 
     def _send(self, worker: Worker) -> None:
         try:
@@ -255,7 +262,7 @@ class ProcessExecutor:
                 return False
             done = worker.inbox.took(count)
             if done is not None and isinstance(done[0], Done):
-                self._answered(worker, done[0].outcome)
+                self._answered(worker, self._result(done[0].outcome, done[1]))
 
     def _answered(self, worker: Worker, outcome: Outcome) -> None:
         self._losses = 0

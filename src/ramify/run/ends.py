@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ramify.errors import InfrastructureError, JobTimeout, WorkerDied
 from ramify.ports import Failure, Outcome
 
 
@@ -26,6 +27,26 @@ def as_failure(outcome: Outcome, why: str | None, limit: float | None) -> Failur
     if outcome.exit_code is not None:
         return Failure("WorkerDied", f"the process exited with code {outcome.exit_code}", during="died")
     return Failure("WorkerDied", "the process ended without a result", during="died")
+
+
+def exception_of(outcome: Outcome, **facts: Any) -> BaseException:
+    """The exception that a failed outcome comes to, in the client or the driver of its own run.
+
+    `facts` are those of the errors: `job_id`, `attempt`, `log`.
+    """
+    from ramify.worker.failure import revive
+
+    failure = outcome.error
+    assert failure is not None, "the driver gives every failed outcome its failure"
+    log = facts.pop("log", None)
+    if failure.during == "timeout":
+        return JobTimeout(failure.message, **facts)
+    if outcome.kind == "lost":
+        return InfrastructureError(failure.message, **facts)
+    if failure.during == "died":
+        ended = {"exit_code": outcome.exit_code, "signal": outcome.signal, "log": log}
+        return WorkerDied(failure.message, **ended, **facts)
+    return revive(failure)
 
 
 def facts_of(outcome: Outcome, failure: Failure) -> dict[str, Any]:

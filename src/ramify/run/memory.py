@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import CoroutineType
 from typing import Any, Self
 
 from ramify.core.engine import EVERYTHING, Engine
@@ -28,7 +29,11 @@ from ramify.run.queue import ReadyQueue
 from ramify.run.record import Recorder
 from ramify.run.values import Away, LargeValues
 from ramify.values.size import PLAIN, is_small, size_of
+from ramify.values.substitution import replace
 from ramify.worker.failure import lighten
+
+NONE, _SOME, _DEEP = range(3)
+"""What stands for values in the arguments of a call: nothing, arguments themselves, or parts of them too."""
 
 
 class Ref(int):
@@ -73,6 +78,8 @@ class MemoryRun:
 keep it, add the call with keep=True, hold it, or make the run with keep="all"
     """
 
+    driver: Any
+
     def __init__(
         self,
         *,
@@ -94,20 +101,23 @@ keep it, add the call with keep=True, hold it, or make the run with keep="all"
         self._functions: list[Callable[..., Any]] = []
         self._arguments: list[tuple[Any, ...]] = []
         self._keywords: dict[int, Mapping[str, Any]] = {}
-        self._plain = bytearray()
+        self._inside = bytearray()
         self._errors: dict[int, BaseException] = {}
         self._watching = self.large.watching
         self._begun = False
         self._inline = workers == 0
         policy = Policy(fail_fast=fail_fast, workers=max(workers, 1), retries=retries)
+        self._prepare(policy, workers, Recorder(journal or NoJournal(), observers))
+
+    def _prepare(self, policy: Policy, workers: int, recorder: Recorder) -> None:
         self.queue = ReadyQueue()
         self.driver = Driver(
             self.engine,
             self,
-            [ThreadExecutor(self._perform if memory_limit is None else self._perform_within, workers)],
+            [ThreadExecutor(self.perform, workers)],
             policy=policy,
             queue=self.queue,
-            recorder=Recorder(journal or NoJournal(), observers),
+            recorder=recorder,
         )
         self._interrupts = self.driver.interrupts
 
@@ -120,16 +130,21 @@ keep it, add the call with keep=True, hold it, or make the run with keep="all"
         after: Sequence[int] = (),
         *,
         keep: bool = False,
+        nested: Sequence[int] = (),
     ) -> Ref:
         """Adds a call and returns what stands for its value; a `Ref` among the arguments is a parent.
 
-        `after` are nodes that must be good first although their values are not used. `keep` keeps the value
-        as long as the run, however large it is.
+        `nested` are those that are not arguments themselves, but stand in containers that are. `after` are
+        nodes that must be good first although their values are not used. `keep` keeps the value as long as
+        the run, however large it is.
         """
         parents = [int(a) for a in args if type(a) is Ref] if args else []
         if kwargs:
             parents += [int(a) for a in kwargs.values() if type(a) is Ref]
-        plain = not parents
+        inside = _SOME if parents else NONE
+        if nested:
+            parents += nested
+            inside = _DEEP
         used = parents
         if after or len(parents) > 1:
             parents = list(dict.fromkeys((*parents, *map(int, after))))
@@ -143,7 +158,7 @@ keep it, add the call with keep=True, hold it, or make the run with keep="all"
         self._arguments.append(args)
         if kwargs:
             self._keywords[node] = kwargs
-        self._plain.append(plain)
+        self._inside.append(inside)
         values.append(None)
         return Ref(node)
 
@@ -275,21 +290,22 @@ keep it, add the call with keep=True, hold it, or make the run with keep="all"
         """Nothing is left from earlier runs."""
         return None
 
+    def perform(self, order: Order) -> Outcome:
+        """One attempt in this thread."""
+        return self._perform(order) if self.large.limit is None else self._perform_within(order)
+
     def _perform(self, order: Order) -> Outcome:
         node = order.node
         func: Callable[..., Any] = self._functions[node]
         args: Sequence[Any] = self._arguments[node]
         kwargs = self._keywords.get(node) if self._keywords else None
         try:
-            if not self._plain[node]:
-                values = self.values
-                args = [values[a] if type(a) is Ref else a for a in args]
-                if kwargs:
-                    kwargs = {k: values[a] if type(a) is Ref else a for k, a in kwargs.items()}
+            if self._inside[node]:
+                args, kwargs = self._with_values(node, args, kwargs)
             if self._inline:
                 self._interrupts.expose()
             value = func(*args, **kwargs) if kwargs else func(*args)
-            return _Returned("ok", value=value) if type(value) in PLAIN else self._looked_at(value)
+            return _Returned("ok", value=value) if type(value) in PLAIN else self.made(value)
         except BaseException as error:
             if self._inline and isinstance(error, KeyboardInterrupt):
                 raise
@@ -298,6 +314,21 @@ keep it, add the call with keep=True, hold it, or make the run with keep="all"
         finally:
             if self._inline:
                 self._interrupts.hide()
+
+    def _with_values(self, node: int, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Any:
+        values = self.values
+        if self._inside[node] == _DEEP:
+            return replace((args, kwargs), Ref, values.__getitem__)
+        args = [values[a] if type(a) is Ref else a for a in args]
+        if kwargs:
+            kwargs = {k: values[a] if type(a) is Ref else a for k, a in kwargs.items()}
+        return args, kwargs
+
+    def call_of(self, order: Order) -> tuple[Callable[..., Any], Sequence[Any], dict[str, Any]]:
+        """The call of an order, values and all, for an executor that makes it elsewhere."""
+        node = order.node
+        args, kwargs = self._with_values(node, self._arguments[node], self._keywords.get(node))
+        return self._functions[node], args, dict(kwargs or {})
 
     def _perform_within(self, order: Order) -> Outcome:
         """As `_perform`, with a memory limit: what the call needs is there while it runs, and others go."""
@@ -313,7 +344,12 @@ keep it, add the call with keep=True, hold it, or make the run with keep="all"
         except Exception as error:  # what was put away cannot be read, or a warning was made an error
             return self._failure(order.node, error)
 
-    def _looked_at(self, value: Any) -> Outcome:
+    def made(self, value: Any) -> Outcome:
+        """The good outcome of a call that returned `value`; a coroutine is run to its end first."""
+        if type(value) is CoroutineType:
+            from ramify.worker.attempt import finish
+
+            value = finish(value)
         if not is_small(value):
             size = size_of(value)
             if size > self.large.noticed:
@@ -322,20 +358,26 @@ keep it, add the call with keep=True, hold it, or make the run with keep="all"
 
     def _used_by(self, node: int) -> list[int]:
         """The nodes whose values a call gets."""
-        given = (*self._arguments[node], *self._keywords.get(node, {}).values())
-        return [int(a) for a in dict.fromkeys(a for a in given if type(a) is Ref)]
+        if not self._inside[node]:
+            return []
+        unused = self.large.order_only.get(node, ())
+        return [parent for parent in self.engine.parents[node] if parent not in unused]
 
     def _failure(self, node: int, error: BaseException) -> Outcome:
         self._errors[node] = error
         if not self.large.keep_all:
             lighten(error)
-        return Outcome("error", error=Failure(type(error).__name__, _text_of(error)))
+        return Failed("error", error=Failure(type(error).__name__, _text_of(error)))
 
 
 class _Returned(Outcome, gc=False):
     """A good outcome in memory: the value itself."""
 
     value: Any = None
+
+
+class Failed(Outcome, gc=False):
+    """A failure whose exception the run has."""
 
 
 class _Large(Outcome, gc=False):

@@ -96,6 +96,7 @@ class LargeValues:
         self.watching: dict[int, list[int]] = {}
         self.order_only: dict[int, frozenset[int]] = {}
         self.gone: set[int] = set()
+        self.is_held: Callable[[int], bool] | None = None
         self.resident = 0
         self._leaving = 0
         self._expected: dict[tuple[int, int], int] = {}
@@ -166,6 +167,15 @@ class LargeValues:
                     large.done = False
                     self._look(node, large, [])
 
+    def no_result(self, node: int) -> None:
+        """Only other nodes use the value: it goes when they have, and is no result of the run."""
+        dropped: list[Any] = []
+        with self._lock:
+            large = self.entries.get(node)
+            if large is not None:
+                large.used = True
+                self._look(node, large, dropped)
+
     def hold(self, node: int) -> None:
         """Keeps the value of a node, however often this is called, until `release` was as often."""
         with self._lock:
@@ -226,7 +236,7 @@ class LargeValues:
 
     def _nobody_left(self, node: int, large: Large, dropped: list[Any]) -> None:
         """What nothing ever used is a result of the run, and stays; what is held stays too."""
-        if not large.used or node in self._holds:
+        if not large.used or node in self._holds or (self.is_held is not None and self.is_held(node)):
             return
         dropped.append(self.values[node])
         self._forget(node, large, RELEASED)

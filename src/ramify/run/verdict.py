@@ -7,8 +7,9 @@ from typing import Any
 
 from ramify.core.columns import Columns
 from ramify.core.table import BLOCKED, CANCELLED, FAILED, GOOD, REST
-from ramify.errors import InfrastructureError, JobCancelled, JobTimeout, WorkerDied
+from ramify.errors import JobCancelled
 from ramify.run.driver import Driver
+from ramify.run.ends import exception_of
 from ramify.run.failure import DAGExecutionError
 from ramify.run.view import LOGS
 from ramify.run.work import PlanWork
@@ -40,7 +41,8 @@ def error_of(driver: Driver, work: PlanWork, folder: str) -> DAGExecutionError:
     else:
         log = os.path.join(folder, LOGS, log_name(work.engine.keys[node], work.engine.attempts[node]))
         failure = driver.outcomes[node].error
-        cause = _cause(driver, node, log)
+        facts_of_it = {"job_id": work.engine.keys[node], "attempt": work.engine.attempts[node], "log": log}
+        cause = exception_of(driver.outcomes[node], **facts_of_it)
         error = DAGExecutionError(
             failed_job_id=work.engine.keys[node],
             cause=cause,
@@ -50,23 +52,6 @@ def error_of(driver: Driver, work: PlanWork, folder: str) -> DAGExecutionError:
         )
     error.__cause__ = cause
     return error
-
-
-def _cause(driver: Driver, node: int, log: str) -> BaseException:
-    from ramify.worker.failure import revive
-
-    outcome = driver.outcomes[node]
-    failure = outcome.error
-    assert failure is not None, "the driver gives every failed outcome its failure"
-    facts = {"job_id": driver.engine.keys[node], "attempt": driver.engine.attempts[node]}
-    if failure.during == "timeout":
-        return JobTimeout(failure.message, **facts)
-    if outcome.kind == "lost":
-        return InfrastructureError(failure.message, **facts)
-    if failure.during == "died":
-        ended = {"exit_code": outcome.exit_code, "signal": outcome.signal, "log": log}
-        return WorkerDied(failure.message, **ended, **facts)
-    return revive(failure)
 
 
 def _jobs(work: PlanWork) -> dict[str, Any]:

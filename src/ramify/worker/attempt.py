@@ -41,7 +41,7 @@ def perform(plan: Plan, job_id: str, token: str, *, leave_record: bool) -> Outco
         during = "call"
         value = function(**inputs)
         if isinstance(value, CoroutineType):
-            value = _finish(value)
+            value = finish(value)
         inputs = {}  # what the call got need not be in memory while its value is written
         during = "store"
         record = put_part(value, plan, token, definition.stored(point), leave_record)
@@ -104,7 +104,8 @@ def _load(plan: Plan, definition: Any, point: Any, in_worker: bool) -> tuple[Any
         return load_function(plan, definition), load_inputs(plan, definition, point)
 
 
-def _finish(coroutine: CoroutineType[Any, Any, Any]) -> Any:
+def finish(coroutine: CoroutineType[Any, Any, Any]) -> Any:
+    """What a coroutine returns; it runs in this thread."""
     import asyncio
 
     return asyncio.run(coroutine)

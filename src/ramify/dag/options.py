@@ -1,0 +1,125 @@
+"""What is said of a node beside its arguments: how it is run, and where."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from ramify.dag.signature import function_name
+from ramify.dag.status import Mode
+from ramify.dag.warned import warn_user
+from ramify.errors import ArgumentError, ModeError
+
+PLACES: Final = ("threads", "processes")
+"""What `on=` may say, beside a `concurrent.futures.Executor`."""
+
+
+class NodeOptions(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """How one node is run. `on` is `"threads"`, `"processes"` or an executor; times are seconds."""
+
+    name: str | None = None
+    mode: Mode | str | None = None
+    local_mode: bool | None = None
+    on: Any = None
+    retry: Any = None
+    timeout: float | None = None
+    resources: dict[str, Any] | None = None
+    resource_class: str | None = None
+    tags: tuple[str, ...] = ()
+    concurrency: int | None = None
+    download_results: bool | None = None
+
+    def check(self) -> NodeOptions:
+        """Raises `ModeError` for what cannot be."""
+        if self.timeout is not None and not self.timeout > 0:
+            raise ModeError(f"timeout={self.timeout!r}: use seconds above 0", name="timeout")
+        if isinstance(self.on, str) and self.on not in PLACES:
+            raise ModeError(
+                f"on={self.on!r}: use {' or '.join(map(repr, PLACES))}, or an executor with submit()",
+                name="on",
+            )
+        if (
+            self.on is not None
+            and not isinstance(self.on, str)
+            and not callable(getattr(self.on, "submit", None))
+        ):
+            raise ModeError(f"on={self.on!r} has no submit(): give a concurrent.futures.Executor", name="on")
+        if self.resources is not None and self.resource_class is not None:
+            raise ModeError("give resources or resource_class, not both", name="resources")
+        if self.concurrency is not None and self.concurrency < 1:
+            raise ModeError(f"concurrency={self.concurrency!r}: use 1 or more", name="concurrency")
+        return self
+
+
+RESERVED: Final = frozenset(
+    (*NodeOptions.__struct_fields__, "executor", "dag", "expand_node_output", "deadline")
+)
+"""Keywords of `submit` that are not passed to the function."""
+
+UNUSED: Final = frozenset(
+    (
+        *("image_name", "http_compressor", "include_source_lines", "task_name", "result_format"),
+        *("store_results", "access_credentials_name", "namespace"),
+    )
+)
+"""Keywords of a hosted service that mean nothing here; passed on where the function takes them."""
+
+_SPECIAL: Final = RESERVED | UNUSED
+_NONE: Final = NodeOptions()
+
+
+def split(
+    func: Callable[..., Any], kwargs: dict[str, Any], given: NodeOptions | None, verb: str = "submit"
+) -> tuple[dict[str, Any], NodeOptions | None]:
+    """The function's own keywords, and the options; `given` are those that were said before.
+
+    Raises `ArgumentError` for a keyword that is an option and a parameter of the function as well.
+
+    >>> own, options = split(print, {"sep": "-", "timeout": 3}, None)
+    >>> own, options.timeout
+    ({'sep': '-'}, 3)
+    """
+    special = kwargs.keys() & _SPECIAL
+    if not special:
+        return kwargs, given
+    parameters = _parameters(func)
+    own = {name: value for name, value in kwargs.items() if name not in _SPECIAL}
+    options: dict[str, Any] = {}
+    for name in sorted(special):
+        if name in UNUSED:
+            if name in parameters:
+                own[name] = kwargs[name]
+            else:
+                warn_user(f"{verb}({function_name(func)}): {name}= means nothing here and is ignored")
+        elif name in parameters and given is None:
+            raise ArgumentError(
+                f"{name}= is an option of {verb}() and a parameter of {function_name(func)}() as well: say "
+                f"options first, as in dag.options({name}=...).submit({function_name(func)}, {name}=...)",
+                names=[name],
+            )
+        elif name in parameters:
+            own[name] = kwargs[name]
+        else:
+            options["on" if name == "executor" else name] = kwargs[name]
+    return own, merged(given, options)
+
+
+def merged(given: NodeOptions | None, options: Mapping[str, Any]) -> NodeOptions | None:
+    """The options with others put over them; checked."""
+    known = {name: value for name, value in options.items() if name in NodeOptions.__struct_fields__}
+    if len(known) < len(options):
+        strange = sorted(set(options) - set(known))
+        raise ArgumentError(f"{strange[0]}= is no option here", names=strange)
+    if not known:
+        return given
+    return msgspec.structs.replace(given or _NONE, **known).check()
+
+
+def _parameters(func: Callable[..., Any]) -> Mapping[str, Any]:
+    try:
+        return inspect.signature(func).parameters
+    except (ValueError, TypeError):  # some builtins have none
+        return {}

@@ -1,0 +1,49 @@
+"""How people call the states of a node and of a run, and where the driver of a run lives."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from ramify.core.table import BLOCKED, CANCELLED, FAILED, NAMES, REUSED, RUNNING, SUCCEEDED
+
+
+class Status(Enum):
+    """The status of a node or of a graph; as text in words, `"Not Started"`.
+
+    >>> str(Status.PARENT_FAILED), Status.FAILED.value
+    ('Parent Failed', 4)
+    """
+
+    NOT_STARTED = 1
+    RUNNING = 2
+    COMPLETED = 3
+    FAILED = 4
+    CANCELLED = 5
+    PARENT_FAILED = 6
+
+    def __str__(self) -> str:
+        return self.name.replace("_", " ").title()
+
+
+class Mode(Enum):
+    """Where the driver of a graph lives: in this process (`REALTIME`, `LOCAL`), or detached (`BATCH`)."""
+
+    BATCH = "batch"
+    LOCAL = "local"
+    REALTIME = "realtime"
+
+    def __str__(self) -> str:
+        return self.name.title()
+
+
+_ENDS: Final = {
+    RUNNING: Status.RUNNING,
+    SUCCEEDED: Status.COMPLETED,
+    REUSED: Status.COMPLETED,
+    FAILED: Status.FAILED,
+    BLOCKED: Status.PARENT_FAILED,
+    CANCELLED: Status.CANCELLED,
+}
+STATUS_OF: Final = tuple(_ENDS.get(state, Status.NOT_STARTED) for state in range(len(NAMES)))
+"""The public status of each state of the engine."""

@@ -1,0 +1,596 @@
+"""Runs in memory that go on beside their owner: nodes are added, cancelled, retried and waited for meanwhile.
+
+A run is driven in *sessions*. A session begins when there is something to run, has a thread that waits and
+threads or processes that work, and ends when the run is at rest: then nothing of it is left. A retry begins
+another one.
+
+Whatever changes the engine is done by whoever drives. A request that comes when the session is about to end
+is either part of it, or told that it came too late: `ask` decides that under one lock with the end itself.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from ramify.core.engine import EVERYTHING
+from ramify.core.graph import GROW
+from ramify.core.table import BAD, BLOCKED, CANCELLED, FAILED, GOOD, REST, RUNNING
+from ramify.errors import JobCancelled, JobError, ParentFailed, StartedError, ValueReleased
+from ramify.executors.threads import ThreadExecutor
+from ramify.journals.memory import NoJournal
+from ramify.ports import Executor, Journal, Observer, Order, Outcome
+from ramify.run.callbacks import CallbackThread
+from ramify.run.contract import Policy
+from ramify.run.driver import Driver
+from ramify.run.ends import exception_of
+from ramify.run.memory import NONE, Failed, MemoryRun
+from ramify.run.queue import ReadyQueue
+from ramify.run.record import Recorder
+
+Result = TypeVar("Result")
+
+Act = Callable[[], object]
+
+
+class Owner(Protocol):
+    """Whose run it is. All but `rest` is called by whoever drives, and must be quick; what `started` and
+    `ended` return, and `rest`, is called in the thread of callbacks.
+    """
+
+    def handle(self, node: int) -> Any:
+        """What stands for a node in errors."""
+
+    def completed(self, node: int) -> None:
+        """The node has a value."""
+
+    def is_held(self, node: int) -> bool:
+        """Whether somebody may still ask for the value."""
+
+    def forgot(self, node: int) -> None:
+        """The node is back at the start."""
+
+    def started(self, node: int) -> Act:
+        """An attempt of the node began."""
+
+    def ended(self, node: int) -> Act:
+        """The node came to rest."""
+
+    def rest(self) -> None:
+        """The run is at rest."""
+
+    def retried(self, nodes: list[int]) -> list[int]:
+        """All that is to be retried when these are."""
+
+
+class Grown(Outcome, gc=False):
+    """A pass of a grow node: `add` adds nodes and gives their numbers; the node sleeps until those are at
+    rest. Called by whoever drives.
+    """
+
+    add: Any = None
+
+
+class LiveDriver(Driver):
+    """A driver that ends only when nothing more was asked of it."""
+
+    def __init__(self, run: LiveRun, executors: Sequence[Executor], **parts: Any) -> None:
+        super().__init__(run.engine, run, executors, **parts)
+        self._live = run
+        self._closing: ExitStack
+        self._gate = threading.Lock()
+        self._shut = False
+
+    def ask(self, act: Callable[[], None]) -> bool:
+        """Has `act` called by whoever drives; False when the session is over, or was about to be."""
+        with self._gate:
+            if self._shut:
+                return False
+            self._requests.append(act)
+        self.drive()
+        return True
+
+    def _start(self, closing: ExitStack) -> None:
+        self._closing = closing
+        super()._start(closing)
+
+    def add_executor(self, executor: Executor) -> None:
+        """One more place for nodes to run; called by whoever drives."""
+        executor.start(self.tell)
+        self._closing.callback(self._close, executor)
+        self.executors = [*self.executors, executor]
+        self.in_flight.append(0)
+        if isinstance(executor, ThreadExecutor):
+            self._threads.append(executor)
+
+    def _succeeded(self, node: int, attempt: int, outcome: Outcome) -> None:
+        if isinstance(outcome, Grown):
+            self._live.grew(node, attempt, outcome)
+        else:
+            super()._succeeded(node, attempt, outcome)
+
+    def _failed(self, node: int, attempt: int, outcome: Outcome, why: str | None) -> None:
+        super()._failed(node, attempt, outcome, why)
+        self._live.failed_outside(node, outcome)
+
+    def _turn(self) -> None:
+        super()._turn()
+        if self.engine.rested:
+            self._live.tell_rested()
+
+    def _at_rest(self) -> None:
+        with self._gate:
+            if self._requests or self._delayed:
+                return
+            self._shut = True
+        super()._at_rest()
+
+    def _broken(self, error: BaseException) -> None:
+        with self._gate:
+            self._shut = True
+        super()._broken(error)
+
+    def _end_everything(self, what: str) -> None:
+        with self._gate:
+            self._shut = True
+        super()._end_everything(what)
+
+
+class LiveRun(MemoryRun):
+    """A graph of calls that runs in threads, and in other executors, while its owner goes on.
+
+    A place is where nodes run: 0 is `workers` threads of this process, `place` makes others. `owner` is told
+    of starts and ends once `hear` has said of which.
+
+    >>> run = LiveRun(workers=2)
+    >>> two = run.add("two", lambda: 2)
+    >>> five = run.add("five", lambda x, y: x + y, (two, 3))
+    >>> run.launch(); run.wait(), run.value(five)
+    (True, 5)
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int,
+        policy: Policy | None = None,
+        journal: Journal | None = None,
+        observers: Sequence[Observer] = (),
+        keep: str = "results",
+        memory_limit: int | None = None,
+        owner: Owner | None = None,
+    ) -> None:
+        self.policy = policy or Policy(fail_fast=False, workers=None)
+        self._workers = workers
+        self._places: list[Callable[[], Executor]] = [lambda: ThreadExecutor(self.perform, workers)]
+        self._place_of: dict[Hashable, int] = {}
+        self.owner = owner
+        super().__init__(
+            workers=workers, journal=journal, observers=observers, keep=keep, memory_limit=memory_limit
+        )
+        if owner is not None:
+            self.large.is_held = owner.is_held
+        self.callbacks = CallbackThread()
+        self.attempt_errors: dict[int, list[BaseException]] = {}
+        self.broken: BaseException | None = None
+        self._tracebacks: dict[int, Any] = {}
+        self._heard: set[int] = set()
+        self._hears_all = False
+        self._cancelled_before: str | None = None
+        self._gates: dict[int, list[threading.Lock]] = {}
+        self._changing = threading.RLock()
+        self._session: threading.Thread | None = None
+        self._scratch: Any = None
+        self._quiet = threading.Event()
+        self._rest = threading.Event()
+
+    def _prepare(self, policy: Policy, workers: int, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self.queue = ReadyQueue()
+
+    # ---- sessions
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the run was launched and its graph is at rest; callbacks may be under way."""
+        return self._begun and self._quiet.is_set()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run was launched and is at rest, callbacks included."""
+        return self._begun and self._rest.is_set()
+
+    def launch(self) -> None:
+        """Runs everything that was added; returns at once. Harmless where it was launched already."""
+        with self._changing:
+            if not self._begun:
+                self._begun = True
+                self._open_session(self._want_everything)
+
+    def _want_everything(self) -> None:
+        heard = range(len(self.engine)) if self._hears_all else sorted(self._heard)
+        for node in heard:
+            self.engine.tell_of(node)
+        self._note_added(0)
+        self.engine.want(None, EVERYTHING, time.time())
+        if self._cancelled_before is not None:
+            self.driver._give_up(self._cancelled_before, False)
+
+    def _open_session(self, first: Callable[[], None]) -> None:
+        self._quiet.clear()
+        self._rest.clear()
+        executors = [make() for make in self._places]
+        self.driver = LiveDriver(
+            self, executors, policy=self.policy, queue=self.queue, recorder=self._recorder
+        )
+        self._interrupts = self.driver.interrupts
+        self.driver.ask(first)
+        self._session = threading.Thread(target=self._drive, args=(self.driver,), name="ramify-run")
+        self._session.start()
+
+    def _drive(self, driver: LiveDriver) -> None:
+        try:
+            driver.run()
+        except BaseException as error:
+            self.broken = error
+        self.large.sweep_now()
+        self._quiet.set()
+        with self._changing:
+            self.tell_rested()
+            self._open_gates()
+        self.callbacks.flush()
+        if self.owner is not None:
+            self.callbacks.put(self.owner.rest)
+            self.callbacks.flush()
+        with self._changing:
+            if self.driver is driver:  # no callback began another session
+                self._rest.set()
+
+    def ask(self, act: Callable[[], Result]) -> Result:
+        """Has `act` done by whoever drives, between two events, and returns what it returns.
+
+        Where no session is open it is done here and now. What it raises is raised here.
+        """
+        with self._changing:
+            if not self._begun or self._quiet.is_set():
+                return act()
+        answer = _Answer(act)
+        if self.driver.ask(answer):
+            result: Result = answer.get()
+            return result
+        self._quiet.wait()
+        return self.ask(act)
+
+    # ---- places
+
+    def place(self, name: Hashable, make: Callable[[], Executor]) -> int:
+        """The number of the place `name`, which `make` makes anew for every session."""
+        known = self._place_of.get(name)
+        if known is None:
+            known = self.ask(lambda: self._add_place(name, make))
+        return known
+
+    def _add_place(self, name: Hashable, make: Callable[[], Executor]) -> int:
+        if name not in self._place_of:
+            self._places.append(make)
+            if self._begun and not self._quiet.is_set():
+                self.driver.add_executor(make())
+            self._place_of[name] = len(self._places) - 1
+        return self._place_of[name]
+
+    # ---- adding while it runs
+
+    def grow(self, nodes: Sequence[Callable[[], int]]) -> list[int]:
+        """Has nodes added by these calls of `add`, and wants them, while the run goes on."""
+
+        def act() -> list[int]:
+            if self._quiet.is_set():
+                raise StartedError("the run is over, and nothing can be added to it: make a fresh graph")
+            first = len(self.engine)
+            new = [int(add()) for add in nodes]
+            self._note_added(first)
+            for node in new:
+                self._listen(node)
+            self.engine.want(new, "it was added to the run", time.time())
+            return new
+
+        return self.ask(act)
+
+    # ---- giving up, and again
+
+    def cancel(self, why: str = "cancelled", force: bool = False) -> None:
+        """Starts nothing more; with `force`, what runs is stopped, or abandoned where it cannot be."""
+
+        def act() -> None:
+            if not self._begun:
+                self._cancelled_before = why
+            elif not self._quiet.is_set():
+                self.driver._give_up(why, force)
+            self.large.sweep()
+
+        self.ask(act)
+
+    def cancel_node(self, node: int, why: str = "cancelled", force: bool = False) -> bool:
+        """Gives a node up; False where it runs (unless `force` stops it) or is at rest."""
+
+        def act() -> bool:
+            if self.engine.state[node] == RUNNING:
+                if force:
+                    self.driver._stop([(node, self.engine.attempts[node])], why)
+                return force
+            if not self._begun:
+                self.engine.want([node], "it was cancelled", time.time())
+            return self.engine.cancelled(node, why, time.time())
+
+        return self.ask(act)
+
+    def retry(self, nodes: Iterable[int]) -> bool:
+        """Puts nodes that ended badly back to the start, with all that came of them, and runs them again."""
+        chosen = list(nodes)
+
+        def act() -> bool:
+            engine = self.engine
+            nodes = chosen if self.owner is None else self.owner.retried(chosen)
+            bad = [n for n in nodes if BAD[engine.state[n]]]
+            if not bad:
+                return False
+            again = engine.reset(bad, "retried", time.time())
+            for node in again:
+                self._errors.pop(node, None)
+                self.policy.spent[node] = engine.attempts[node]
+                if self.owner is not None:
+                    self.owner.forgot(node)
+                self._listen(node)
+            if self._begun:
+                self.driver.cancel_reason = None
+                engine.want(again, "retried", time.time())
+            return True
+
+        with self._changing:
+            if self._begun and self._quiet.is_set():
+                if not any(BAD[self.engine.state[n]] for n in chosen):
+                    return False
+                done: list[bool] = []
+                self._open_session(lambda: done.append(act()))
+                return self.ask(lambda: done[0])
+        return self.ask(act)
+
+    # ---- waiting
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits until the run is at rest and all callbacks have been called; whether it is.
+
+        In a callback, which the end waits for, it waits for the rest of the graph alone. Ctrl-C stops
+        everything, and is raised again.
+        """
+        done = self._quiet if self.callbacks.is_here() else self._rest
+        try:
+            return done.wait(timeout)
+        except KeyboardInterrupt:
+            self.cancel("interrupted by Ctrl-C", force=True)
+            raise
+
+    def wait_for(self, node: int, timeout: float | None = None) -> bool:
+        """Waits until the node is at rest; whether it is. A run that is at rest has nothing to wait for."""
+        if self._is_settled(node):
+            return True
+        gate = threading.Lock()
+        gate.acquire()
+
+        def act() -> None:
+            if self._is_settled(node):
+                gate.release()
+            else:
+                self._gates.setdefault(node, []).append(gate)
+                self.engine.tell_of(node)
+
+        self.ask(act)
+        try:
+            return gate.acquire(timeout=-1 if timeout is None else max(timeout, 0.0))
+        except KeyboardInterrupt:
+            self.cancel("interrupted by Ctrl-C", force=True)
+            raise
+
+    def _is_settled(self, node: int) -> bool:
+        return bool(REST[self.engine.state[node]]) or self._quiet.is_set()
+
+    def hear(self, node: int | None) -> None:
+        """Has the ends of a node told from now on; of all nodes, and their starts too, where None."""
+        self.ask(partial(self.hear_now, node))
+
+    def hear_now(self, node: int | None) -> None:
+        """As `hear`, for whoever drives."""
+        if node is None:
+            self._hears_all = True
+            nodes: Iterable[int] = range(len(self.engine))
+        else:
+            self._heard.add(node)
+            nodes = (node,)
+        if self._begun:
+            for one in nodes:
+                if not REST[self.engine.state[one]]:
+                    self.engine.tell_of(one)
+
+    def hear_later(self, node: int) -> None:
+        """As `hear`, of a node that is at rest: its ends after a retry."""
+        self._heard.add(node)
+
+    def _listen(self, node: int) -> None:
+        if self._hears_all or node in self._heard:
+            self.engine.tell_of(node)
+
+    def tell_rested(self) -> None:
+        """Tells whoever waits, and puts the callbacks in line; called by whoever drives."""
+        rested, self.engine.rested = self.engine.rested, []
+        for node in rested:
+            for gate in self._gates.pop(node, ()):
+                gate.release()
+            if self.owner is not None and (self._hears_all or node in self._heard):
+                self.callbacks.put(self.owner.ended(node))
+
+    def _open_gates(self) -> None:
+        """The session is over: what did not come to rest never will without another one."""
+        for node in list(self._gates):
+            for gate in self._gates.pop(node):
+                gate.release()
+
+    # ---- what came of it
+
+    def value(self, node: int) -> Any:
+        """The value of a node that is at rest; raises its own exception, or says why it has no value."""
+        error = self.error(node)
+        if error is None:
+            return self.large.fetch(node, self.engine.keys[node])
+        raise error.with_traceback(self._tracebacks.get(node))
+
+    def error(self, node: int) -> BaseException | None:
+        """Why a node has no value, or None: it has one, or is not at rest."""
+        state = self.engine.state[node]
+        if GOOD[state] or (not REST[state] and self.broken is None):
+            return None
+        if state == FAILED:
+            return self._errors[node]
+        if state == BLOCKED:
+            return self._parent_failed(node)
+        key = self.engine.keys[node]
+        if state == CANCELLED:
+            return JobCancelled(f"{key!r} was cancelled: {self.engine.reasons[node]}", job_id=key)
+        return JobError(f"{key!r} did not run: the run itself broke", job_id=key)
+
+    def _parent_failed(self, node: int) -> BaseException:
+        known = self._errors.get(node)
+        if known is None:
+            first = self.engine.reasons[node]
+            cause = self.error(first)
+            keys = self.engine.keys
+            known = ParentFailed(
+                f"{keys[node]!r} could not run: {keys[first]!r} has no value ({cause})",
+                job_id=keys[node],
+                cause_id=keys[first],
+                cause=cause,
+                node=keys[first] if self.owner is None else self.owner.handle(first),
+            )
+            known.__cause__ = cause
+            self._errors[node] = known
+        return known
+
+    def peek(self, node: int) -> Any:
+        """The value of a good node, or None where it was let go."""
+        try:
+            return self.large.fetch(node, self.engine.keys[node])
+        except ValueReleased:
+            return None
+
+    def function_of(self, node: int) -> Callable[..., Any]:
+        """What the node calls."""
+        return self._functions[node]
+
+    # ---- the driver's questions
+
+    def order(self, node: int, attempt: int) -> Order:
+        """One attempt; its start is told where starts are heard."""
+        if self._hears_all and self.owner is not None:
+            self.callbacks.put(self.owner.started(node))
+        return super().order(node, attempt)
+
+    def accept(self, node: int, attempt: int, outcome: Outcome) -> str | None:
+        """Keeps the value. The arguments are not needed any more: a completed node never runs again."""
+        super().accept(node, attempt, outcome)
+        self._arguments[node] = ()
+        if self._keywords:
+            self._keywords.pop(node, None)
+        if self.owner is not None:
+            self.owner.completed(node)
+        return None
+
+    def made(self, value: Any) -> Outcome:
+        """The good outcome for a value; a pass of a grow node is one already."""
+        return value if type(value) is Grown else super().made(value)
+
+    def _failure(self, node: int, error: BaseException) -> Outcome:
+        self._keep_error(node, error)
+        return super()._failure(node, error)
+
+    def _keep_error(self, node: int, error: BaseException) -> None:
+        self._errors[node] = error
+        self._tracebacks[node] = error.__traceback__
+        self.attempt_errors.setdefault(node, []).append(error)
+
+    def failed_outside(self, node: int, outcome: Outcome) -> None:
+        """An attempt failed without an exception in this process: it is made of what was told."""
+        if not isinstance(outcome, Failed) and outcome.error is not None:
+            facts = {"job_id": self.engine.keys[node], "attempt": self.engine.attempts[node]}
+            self._keep_error(node, exception_of(outcome, **facts))
+
+    # ---- growing
+
+    def add_grow(self, key: str, one_pass: Callable[[], Any], parents: Sequence[int], place: int) -> int:
+        """Adds a grow node: `one_pass()` is called in the thread of growth: gives a `Grown` or the value."""
+        node = self.engine.add(key, tuple(dict.fromkeys(parents)), GROW)
+        self._functions.append(one_pass)
+        self._arguments.append(())
+        self._inside.append(NONE)
+        self.values.append(None)
+        self.queue.places[node] = place
+        if self._begun:
+            self.large.gained(list(parents))
+        return node
+
+    def make_grow_executor(self) -> Executor:
+        """One thread: passes are made one at a time."""
+        return ThreadExecutor(self.perform, 1, name="ramify-grow")
+
+    def _note_added(self, first: int) -> None:
+        """Writes down the nodes from `first` on, so that the journal alone tells the graph."""
+        engine = self.engine
+        if isinstance(self._recorder.journal, NoJournal) or first == len(engine):
+            return
+        new = [(engine.keys[n], engine.parents[n], engine.flags[n], "") for n in range(first, len(engine))]
+        engine.note("+", -1, time.time(), new)
+
+    def scratch(self) -> str:
+        """A folder for this run alone; it goes with the run object."""
+        if self._scratch is None:
+            import tempfile
+
+            self._scratch = tempfile.TemporaryDirectory(prefix="ramify-", ignore_cleanup_errors=True)
+        return str(self._scratch.name)
+
+    def grew(self, node: int, attempt: int, outcome: Grown) -> None:
+        """Adds what a pass of a grow node brought, and has the node sleep until that is at rest."""
+        first = len(self.engine)
+        new = outcome.add()
+        self._note_added(first)
+        for one in new:
+            self._listen(one)
+        self.engine.want(new, f"{self.engine.keys[node]} needs it", time.time())
+        self.engine.slept(node, attempt, new, time.time())
+
+
+class _Answer:
+    """A request whose caller waits for what it returns."""
+
+    def __init__(self, act: Callable[[], Any]) -> None:
+        self._act = act
+        self._done = threading.Lock()
+        self._done.acquire()
+        self._value: Any = None
+        self._error: BaseException | None = None
+
+    def __call__(self) -> None:
+        try:
+            self._value = self._act()
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._done.release()
+
+    def get(self) -> Any:
+        self._done.acquire()
+        if self._error is not None:
+            raise self._error
+        return self._value
