@@ -181,6 +181,8 @@ class Live:
             run.hear(None)
         for number in {*graph.callbacks, *graph.futures}:
             run.hear(number)
+        if self._cancelled_early:
+            run.cancel("cancelled before the graph started")
         run.launch()
 
     def _new_run(self, graph: Submitted) -> LiveRun:

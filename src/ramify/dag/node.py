@@ -90,7 +90,7 @@ class Node(Generic[T]):
     def name(self) -> str:
         """A label for people. It may be changed until the graph starts; what the node is known by stays."""
         owner = self._owner
-        return self._name or (function_name(self.func) if owner is None else owner.key_of(self._number))
+        return self._name or (function_name(self.func) if owner is None else owner.name_of(self._number))
 
     @name.setter
     def name(self, name: str) -> None:

@@ -28,6 +28,7 @@ from ramify.errors import (
     JobError,
     NotStartedError,
     ParentFailed,
+    RamifyKeyEncodingError,
     RunTimeout,
     StartedError,
 )
@@ -61,6 +62,7 @@ class Submitted:
         self.futures: dict[int, Future[Any]] = {}
         self.lock = threading.RLock()
         self._counts: dict[str, int] = {}
+        self._taken: set[str] = set()
         self._numbers: dict[UUID, int] = {}
 
     # ---- adding
@@ -148,11 +150,24 @@ class Submitted:
         self._counts[wanted] = count + 1
         if node._name is not None and name != wanted:
             warn_user(f"there is a node {wanted!r} already: this one is called {name!r}")
-        key = encode_key(name)
+        key = self._encoded(name)
         if key != name:
             self.labels[len(self.nodes)] = name
+        self._taken.add(key)
         self.names[name] = len(self.nodes)
         node._name = None
+        return key
+
+    def _encoded(self, name: str) -> str:
+        """Any text as a key: what cannot be in one is written as in a URL."""
+        try:
+            key = encode_key(name)
+        except RamifyKeyEncodingError:
+            from urllib.parse import quote
+
+            key = encode_key(quote(name, safe=" :;,=+()[]<>!'"))
+        while key in self._taken:
+            key += "_"
         return key
 
     def _resolve(self, node: Node[Any]) -> None:
@@ -310,9 +325,10 @@ class Submitted:
         return node is not None and (not isinstance(node, weakref.ref) or node() is not None)
 
     def let_go(self, number: int) -> None:
-        """A handle is gone; may be called in the middle of anything."""
+        """A handle is going; may be called in the middle of anything."""
         run = self.run
-        if run is not None and number in run.large.entries:
+        if run is not None and number in run.large.entries and isinstance(self.nodes[number], weakref.ref):
+            self.nodes[number] = None  # the reference to it is alive until it is gone
             run.large.release(number)
 
     def ended(self, number: int) -> Callable[[], None]:
