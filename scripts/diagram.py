@@ -37,6 +37,7 @@ LAYERS = {
     "values": "serialize, deserialize, LazyDict, codecs, how code travels",
     "files": "write and rename, lock, list",
     "settings": "flag = key = RAMIFY_*: one frozen value",
+    "models": "what a person may say of retries",
     "ports": "the contracts: Executor, Store, Journal, Catalogue, Observer, Clock",
     "rebuild": "pure: when an old result is still good",
     "core": "pure: keys, graph, states, events, engine, views",

@@ -61,6 +61,9 @@ if TYPE_CHECKING:
     from ramify.errors import UnknownRunError as UnknownRunError
     from ramify.errors import UnpicklableError as UnpicklableError
     from ramify.errors import WorkerDied as WorkerDied
+    from ramify.models import Backoff as Backoff
+    from ramify.models import RetryPolicy as RetryPolicy
+    from ramify.models import RetryStrategy as RetryStrategy
     from ramify.plan.load import load_callable as load_callable
     from ramify.plan.load import load_inputs_and_callable as load_inputs_and_callable
     from ramify.plan.load import load_job_definition as load_job_definition
@@ -95,6 +98,7 @@ _HOMES = {
         "RamifySerializationError RamifyWarning RemoteError RunTimeout StorageError TargetError "
         "UnknownKeyError UnknownRunError UnpicklableError WorkerDied"
     ),
+    "ramify.models": "Backoff RetryPolicy RetryStrategy",
     "ramify.plan.load": (
         "load_callable load_inputs_and_callable load_job_definition load_job_inputs rerun_snippet"
     ),

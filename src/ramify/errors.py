@@ -185,7 +185,7 @@ class JobTimeout(JobError, TimeoutError):
 
 
 class RunTimeout(RamifyError, TimeoutError):
-    """The wait ended before the run did."""
+    """The wait ended before the run did, or the run took longer than its deadline."""
 
 
 class ValueReleased(RamifyError, LookupError):

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ramify.errors import ModeError, StorageError
+from ramify.errors import ArgumentError, ModeError, StorageError
 
 MODES: Final = ("subprocess", "process", "thread")
 """What `mode` may be."""
@@ -25,6 +25,7 @@ _CONFIG: Final = "ramify.toml"
 _PROJECT: Final = "pyproject.toml"
 _KINDS: Final = {
     "int | null": "a whole number",
+    "int | str | object | null": "a whole number, text or a table",
     "float | null": "a number",
     "str | null": "text",
     "str": "text",
@@ -48,8 +49,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     jobs: int | None = None
     mode: str = "subprocess"
     keep_going: bool = False
-    retries: int | None = None
+    retries: int | str | dict[str, Any] | None = None
     timeout: float | None = None
+    deadline: float | None = None
     skip_completed: bool = False
     reuse: str = "auto"
     keep_stale: bool = False
@@ -59,16 +61,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     profile: str | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("jobs", 1), ("retries", 0)):
-            number = getattr(self, name)
-            if number is not None and number < least:
-                raise ModeError(f"{name} is {number}: use {least} or more", name=name)
-        if self.timeout is not None and not self.timeout > 0:
-            raise ModeError(f"timeout is {self.timeout}: use seconds above 0", name="timeout")
+        if self.jobs is not None and self.jobs < 1:
+            raise ModeError(f"jobs is {self.jobs}: use 1 or more", name="jobs")
+        if self.retries is not None:
+            msgspec.structs.force_setattr(self, "retries", _checked_retries(self.retries))
+        for name, seconds in (("timeout", self.timeout), ("deadline", self.deadline)):
+            if seconds is not None and not seconds > 0:
+                raise ModeError(f"{name} is {seconds}: use seconds above 0", name=name)
         if self.mode not in MODES:
             raise ModeError(f"mode is {self.mode!r}: use one of {', '.join(MODES)}", name="mode")
         if self.reuse not in REUSES:
             raise ModeError(f"reuse is {self.reuse!r}: use one of {', '.join(REUSES)}", name="reuse")
+
+
+def _checked_retries(retries: Any) -> Any:
+    """As they were written, if they can be understood; a number is a number in the environment too."""
+    from ramify.models import as_strategy
+
+    if isinstance(retries, str) and retries.strip().isdecimal():
+        return int(retries)
+    try:
+        as_strategy(retries)
+    except ArgumentError as error:
+        raise ModeError(error.message, name="retries") from error
+    return retries
 
 
 KEYS: Final = Settings.__struct_fields__

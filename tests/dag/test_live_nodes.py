@@ -827,3 +827,36 @@ def test_twenty_thousand_into_one() -> None:
     total = dag.submit(sum, [dag.submit(int, 1) for _ in range(20_000)])
     dag.compute()
     assert total.result(GUARD) == 20_000
+
+
+# ---- retries and deadlines
+
+
+def test_a_retry_strategy_of_the_graph_of_a_node_and_of_the_whole() -> None:
+    from ramify.models import Backoff, RetryStrategy
+
+    one, two, three = Flaky("one", 2), Flaky("two", 2), Flaky("three", 2)
+    dag = DAG(retry_strategy=RetryStrategy(limit=1), workflow_retry_strategy=RetryStrategy(limit=3))
+    done: list[Status] = []
+    dag.add_done_callback(lambda g: done.append(g.status))
+    nodes = [dag.submit(one), dag.submit(two, retry=RetryStrategy(limit=2, backoff=Backoff(0.001)))]
+    nodes.append(dag.submit(three, retry=0))
+    dag.compute()
+    dag.wait(GUARD)
+    assert [n.result() for n in nodes] == ["one", "two", "three"] and done == [Status.COMPLETED]
+    assert [len(n.errors) for n in nodes] == [2, 2, 2]
+    with pytest.raises(ValueError, match="retries"):
+        dag.options(retry=-1)
+    with pytest.raises(ValueError, match="deadline"):
+        DAG(deadline=0)
+
+
+def test_a_deadline_ends_the_graph() -> None:
+    gate = Gate()
+    dag = DAG(deadline=0.05)
+    node = dag.submit(gate)
+    dag.compute()
+    with pytest.raises(TimeoutError, match=r"deadline of 0\.05 s"):
+        dag.wait(GUARD)
+    assert dag.status is Status.FAILED and node.done()
+    gate.go.set()

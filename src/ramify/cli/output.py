@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
 from ramify.show.text import Paint, wants_colour
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+RETRIES_HELP: Final = "More attempts for a job that failed: 3, or limit=3,backoff=5s,factor=2,policy=OnError"
 
 
 def json_option(command: _Command) -> _Command:

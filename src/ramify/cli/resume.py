@@ -9,7 +9,7 @@ import click
 
 from ramify.cli.ending import Ending
 from ramify.cli.find import RUN_HELP, complete_run, find_run
-from ramify.cli.output import json_option, verbose_option
+from ramify.cli.output import RETRIES_HELP, json_option, verbose_option
 from ramify.settings import MODES
 
 
@@ -18,8 +18,9 @@ from ramify.settings import MODES
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Jobs at a time [as before].")
 @click.option("-k", "--keep-going", is_flag=True, default=None, help="After a failure go on with the rest.")
 @click.option("--mode", type=click.Choice(MODES), help="Where a job runs [as before].")
-@click.option("--retries", type=click.IntRange(0), help="More attempts for a job that failed [as before].")
+@click.option("--retries", metavar="N|WORDS", help=f"{RETRIES_HELP} [as before].")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Most seconds of one attempt.")
+@click.option("--deadline", type=click.FloatRange(0, min_open=True), help="Most seconds of the whole run.")
 @click.option("-q", "--quiet", is_flag=True, default=False, help="Print failures only.")
 @verbose_option
 @json_option
@@ -45,6 +46,7 @@ def resume(run: str | None, quiet: bool, as_json: bool, **flags: Any) -> int:
         "on_failure": "continue" if flags["keep_going"] else None,
         "retries": flags["retries"],
         "timeout": flags["timeout"],
+        "deadline": flags["deadline"],
     }
     ending.say([f"{ending.bold(view.name)}  resumed in {ending.short(os.path.dirname(view.plan))}"])
     return ending.of(lambda: resume_view(view, observers=make_progress(not ending.quiet), **options))

@@ -12,7 +12,7 @@ import click
 
 from ramify.cli.ending import Ending, shortened
 from ramify.cli.find import complete_target
-from ramify.cli.output import json_option, paint, verbose_option
+from ramify.cli.output import RETRIES_HELP, json_option, paint, verbose_option
 from ramify.cli.reusing import RUNS, reuse_options, reuse_words, target_name
 from ramify.errors import RamifyError
 from ramify.settings import MODES, Settings, project_home, read_settings
@@ -22,6 +22,7 @@ _FLAGS: Final = {
     "mode": "--mode",
     "retries": "--retries",
     "timeout": "--timeout",
+    "deadline": "--deadline",
     "profile": "--profile",
     "reuse": "--reuse",
 }
@@ -35,8 +36,9 @@ _FLAGS: Final = {
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Jobs at a time [number of cores].")
 @click.option("-k", "--keep-going", is_flag=True, default=None, help="After a failure go on with the rest.")
 @click.option("--mode", type=click.Choice(MODES), help="Where a job runs [subprocess].")
-@click.option("--retries", type=click.IntRange(0), help="More attempts for a job that failed [0].")
+@click.option("--retries", metavar="N|WORDS", help=f"{RETRIES_HELP} [0].")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Most seconds of one attempt.")
+@click.option("--deadline", type=click.FloatRange(0, min_open=True), help="Most seconds of the whole run.")
 @reuse_options
 @click.option("-n", "--dry-run", is_flag=True, help="Run nothing: tell what would run, and why.")
 @click.option("--name", help="Name of the run [a new one].")
@@ -99,6 +101,7 @@ class Flow:
             "on_failure": "continue" if settings.keep_going else "fail_fast",
             "retries": settings.retries,
             "timeout": settings.timeout,
+            "deadline": settings.deadline,
             "target": target_name(target),
             **words,
         }
@@ -144,7 +147,10 @@ class Flow:
         words = ["ramify", "run", self.target, "-o", shortened(self.folder)]
         for name, flag in _FLAGS.items():
             if name in self.flags:
-                words += [flag, f"{self.flags[name]:g}" if name == "timeout" else str(self.flags[name])]
+                words += [
+                    flag,
+                    f"{self.flags[name]:g}" if name in ("timeout", "deadline") else str(self.flags[name]),
+                ]
         for name, flag in (("keep_going", "-k"), ("skip_completed", "--skip-completed")):
             words += [flag] if self.flags.get(name) else []
         return shlex.join(words)

@@ -8,6 +8,8 @@ from ramify.core.graph import GATHER, KIND
 from ramify.core.table import BAD, BLOCKED, GOOD, NAMES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ramify.core.columns import Columns
 
 STATUS = {
@@ -95,3 +97,16 @@ def unfinished_parents(engine: Columns, node: int) -> list[str]:
     open_ones = [p for p in engine.parents[node] if not GOOD[engine.state[p]]]
     open_ones.sort(key=lambda p: not BAD[engine.state[p]])
     return [engine.keys[p] for p in open_ones]
+
+
+def with_bad_parents(engine: Columns, nodes: Iterable[int]) -> list[int]:
+    """Those of the nodes that ended without a value, and all above them that did: what to put back."""
+    state = engine.state
+    walk = [node for node in dict.fromkeys(nodes) if BAD[state[node]]]
+    seen = set(walk)
+    for node in walk:
+        for parent in engine.parents[node]:
+            if BAD[state[parent]] and parent not in seen:
+                seen.add(parent)
+                walk.append(parent)
+    return walk

@@ -69,9 +69,9 @@ class DAG(Executable, Live, Mapping[Key, Entry]):
         self.name = name
         self.mode = _mode(mode)
         self.namespace = namespace
-        self.retry_strategy = retry_strategy
-        self.workflow_retry_strategy = workflow_retry_strategy
-        self.deadline = deadline
+        self.retry_strategy = _strategy(retry_strategy)
+        self.workflow_retry_strategy = _strategy(workflow_retry_strategy)
+        self.deadline = _seconds(deadline)
         self.record = record
         self._init_live(done_callback, update_callback)
         self._id = os.urandom(16)
@@ -150,6 +150,22 @@ class DAG(Executable, Live, Mapping[Key, Entry]):
 
 
 DAG._drafts = (Job, ParametrizedJob, DAG)
+
+
+def _strategy(given: Any) -> Any:
+    if given is None:
+        return None
+    from ramify.models import as_strategy
+
+    return as_strategy(given)
+
+
+def _seconds(deadline: Any) -> float | None:
+    if deadline is None:
+        return None
+    if isinstance(deadline, int | float) and not isinstance(deadline, bool) and deadline > 0:
+        return float(deadline)
+    raise ArgumentError(f"deadline={deadline!r}: use seconds above 0", names=["deadline"])
 
 
 def _mode(mode: Any) -> Mode:

@@ -15,6 +15,7 @@ from ramify.core.keys import Key
 if TYPE_CHECKING:
     from ramify.dag.preview import Preview
     from ramify.plan.paths import Location, PlanPaths
+    from ramify.plan.policy import Retries
     from ramify.values import LazyDict
 
 
@@ -67,8 +68,9 @@ class Executable:
         progress_callback: Callable[[str], object] | None = None,
         *,
         on_failure: str = "fail_fast",
-        retries: int | None = None,
+        retries: Retries | None = None,
         timeout: float | None = None,
+        deadline: float | None = None,
         name: str | None = None,
         limits: Mapping[str, float | str] | None = None,
         durable: bool = False,
@@ -82,13 +84,12 @@ class Executable:
         `output_path` say otherwise. `execution_mode` is `"subprocess"` (a fresh process per job), `"process"`
         (a pool), or `"thread"`. `max_workers` jobs run at a time, one if not given; or `executor` runs them,
         any `concurrent.futures.Executor`. `on_failure="continue"` stops only what depends on a failure.
-        `retries` and `timeout` (seconds) hold for jobs that say nothing themselves. `job_resources` maps keys
-        to an outside engine's options; `limits` says how much there is of what jobs ask for. `durable` has
-        the journal survive a power cut. Outputs that are there are an error unless `reuse`, `skip_completed`
-        or `force` says what may count: see `Executable`.
+        `retries` (a number, or a `RetryStrategy`) and `timeout` (seconds) hold for jobs that say nothing;
+        `deadline` (seconds) for the run. `job_resources` maps keys to an outside engine's options; `limits`
+        says how much there is of what jobs ask for. `durable` has the journal survive a power cut. Outputs
+        that are there are an error unless `reuse`, `skip_completed` or `force` says what may count.
 
-        Raises what `materialize` raises, `ModeError` for options that cannot be, `OutputsExistError`, and
-        `DAGExecutionError` when a job fails.
+        Raises what `materialize` raises, `ModeError`, `OutputsExistError`, `DAGExecutionError`.
         """
         return _verb("evaluate", "evaluate")(  # type: ignore[no-any-return]  # its own signature says
             self,
@@ -105,6 +106,7 @@ class Executable:
             on_failure=on_failure,
             retries=retries,
             timeout=timeout,
+            deadline=deadline,
             name=name,
             limits=limits,
             durable=durable,
@@ -165,8 +167,9 @@ class Executable:
         progress_callback: Callable[[str], object] | None = None,
         *,
         on_failure: str = "fail_fast",
-        retries: int | None = None,
+        retries: Retries | None = None,
         timeout: float | None = None,
+        deadline: float | None = None,
         name: str | None = None,
         limits: Mapping[str, float | str] | None = None,
         durable: bool = False,
@@ -195,6 +198,7 @@ class Executable:
             on_failure=on_failure,
             retries=retries,
             timeout=timeout,
+            deadline=deadline,
             name=name,
             limits=limits,
             durable=durable,

@@ -11,7 +11,7 @@ from ramify.dag.execution import Executable
 from ramify.dag.job import Job, check_kwargs
 from ramify.dag.signature import check_arguments, function_name
 from ramify.errors import ArgumentError, RamifyKeyEncodingError, UnknownKeyError
-from ramify.plan.policy import Policy, Resource, Reuse, make_policy
+from ramify.plan.policy import Policy, Resource, Retries, Reuse, make_policy
 
 
 class ParametrizedJob(Executable, Mapping[Key, "Job | ParametrizedJob"]):
@@ -46,7 +46,7 @@ class ParametrizedJob(Executable, Mapping[Key, "Job | ParametrizedJob"]):
         parameter_values: Iterable[Sequence[Key]],
         kwargs: dict[str, Any] | None = None,
         *,
-        retries: int = 0,
+        retries: Retries = 0,
         timeout: float | None = None,
         resources: Mapping[str, Resource] | None = None,
         executor: str | None = None,

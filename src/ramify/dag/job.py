@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ramify.dag.signature import check_arguments, function_name
 from ramify.errors import ArgumentError
-from ramify.plan.policy import Policy, Resource, Reuse, make_policy
+from ramify.plan.policy import Policy, Resource, Retries, Reuse, make_policy
 
 if TYPE_CHECKING:
     from ramify.dag.grid import ParametrizedJob
@@ -22,10 +22,11 @@ class Job:
     function then gets; jobs may also sit inside lists, dicts and other containers. `kwargs` is kept, not
     copied: what is changed in it counts until the plan is made.
 
-    Policy: `retries` after the first attempt, `timeout` in seconds per attempt, `resources` (`cores`,
-    `memory` in bytes or as `"4G"`, named amounts), the name of an `executor`, `tags`, `version` (stands for
-    the function's code), `reuse` (`"auto"`, `"off"`, `"exists"`). `files` and `environment` name the files,
-    folders and variables that the function reads besides its arguments: their content counts for reuse.
+    Policy: `retries` after the first attempt (a number, or a `RetryStrategy`), `timeout` in seconds per
+    attempt, `resources` (`cores`, `memory` in bytes or as `"4G"`, named amounts), the name of an `executor`,
+    `tags`, `version` (stands for the function's code), `reuse` (`"auto"`, `"off"`, `"exists"`). `files` and
+    `environment` name the files, folders and variables that the function reads besides its arguments: their
+    content counts for reuse.
 
     Raises `ArgumentError` (a `ValueError`) for arguments that do not fit the function, `NotCallableError` (a
     `TypeError`) for what is no function. A job is equal only to itself.
@@ -51,7 +52,7 @@ class Job:
         func: Callable[..., Any],
         kwargs: dict[str, Any] | None = None,
         *,
-        retries: int = 0,
+        retries: Retries = 0,
         timeout: float | None = None,
         resources: Mapping[str, Resource] | None = None,
         executor: str | None = None,

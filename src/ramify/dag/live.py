@@ -35,6 +35,11 @@ class Live:
     _done_callbacks: list[Callback]
     use_processes: bool
     mode: Mode
+    namespace: str | None
+    deadline: float | None
+    retry_strategy: Any
+    workflow_retry_strategy: Any
+    record: bool | None
     _drafts: ClassVar[tuple[type, ...]]
     if TYPE_CHECKING:
 
@@ -48,6 +53,7 @@ class Live:
         self._submitted = None
         self._stages = None
         self._cancelled_early = False
+        self._whole_attempts = 0
         self._done_callbacks = []
         self._update_callbacks = []
         if done is not None:
@@ -186,9 +192,13 @@ class Live:
         run.launch()
 
     def _new_run(self, graph: Submitted) -> LiveRun:
+        from ramify.run.contract import Policy
         from ramify.run.live import LiveRun
 
-        return LiveRun(workers=self._worker_count(), owner=_Owner(self, graph))
+        policy = Policy(fail_fast=False, workers=None, deadline=self.deadline, salt=str(self.id))
+        if self.retry_strategy is not None:
+            policy.set_retries(self.retry_strategy)
+        return LiveRun(workers=self._worker_count(), policy=policy, owner=_Owner(self, graph))
 
     def _worker_count(self) -> int:
         return self.max_workers or min(32, (os.cpu_count() or 1) + 4)
@@ -213,7 +223,9 @@ class Live:
         if options.timeout is not None:
             run.policy.node_timeouts[number] = float(options.timeout)
         if options.retry is not None:
-            run.policy.node_retries[number] = int(options.retry)
+            run.policy.set_retries(options.retry, number)
+        if options.deadline is not None:
+            run.policy.node_deadlines[number] = float(options.deadline)
 
     def _place_number(self, run: LiveRun, on: Any) -> int:
         from ramify.executors.calls import CallExecutor, FutureCallExecutor
@@ -237,6 +249,8 @@ class Live:
             raise RunTimeout(f"the graph is not done after {timeout:g} s")
         if run.broken is not None:
             raise run.broken
+        if run.driver.overdue:
+            raise RunTimeout(str(run.driver.cancel_reason))
         first = run.driver.first_failure
         if first is None or run.engine.state[first] != FAILED:
             first = run.engine.state.find(FAILED)
@@ -267,7 +281,24 @@ class Live:
             self._cancelled_early = False
             graph.given_up.clear()
             return
+        graph.run.given_up.clear()
         graph.run.retry([n for n, state in enumerate(graph.run.engine.state) if BAD[state]])
+
+    def _try_again_as_a_whole(self) -> bool:
+        """Whether `workflow_retry_strategy` has what failed run again now."""
+        run, strategy = self._run, self.workflow_retry_strategy
+        if run is None or strategy is None or run.driver.cancel_reason is not None:
+            return False
+        outcomes = run.driver.outcomes
+        failed = [n for n, state in enumerate(run.engine.state) if state == FAILED and n in outcomes]
+        if not failed:
+            return False
+        self._whole_attempts += 1
+        pause = strategy.again(self._whole_attempts, outcomes[failed[0]], str(self.id))
+        if pause is None or (pause > 0 and run.given_up.wait(pause)):
+            return False
+        self.retry_all()
+        return True
 
     @property
     def _run(self) -> LiveRun | None:
@@ -307,7 +338,7 @@ class Live:
         if run is None:
             return Status.CANCELLED if self._cancelled_early else Status.NOT_STARTED
         state = run.engine.state
-        if run.broken is not None or FAILED in state:
+        if run.broken is not None or FAILED in state or run.driver.overdue:
             return Status.FAILED
         if not run.is_quiet:
             return Status.RUNNING
@@ -494,8 +525,9 @@ class _Owner:
         return act
 
     def rest(self) -> None:
-        """The run is at rest."""
-        self._call(self._dag._done_callbacks)
+        """The run is at rest; what failed is tried again, if the graph has a strategy for it as a whole."""
+        if not self._dag._try_again_as_a_whole():
+            self._call(self._dag._done_callbacks)
 
     def retried(self, nodes: list[int]) -> list[int]:
         """What is to be retried with these."""

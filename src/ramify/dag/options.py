@@ -26,6 +26,7 @@ class NodeOptions(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True
     on: Any = None
     retry: Any = None
     timeout: float | None = None
+    deadline: float | None = None
     resources: dict[str, Any] | None = None
     resource_class: str | None = None
     tags: tuple[str, ...] = ()
@@ -34,8 +35,10 @@ class NodeOptions(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True
 
     def check(self) -> NodeOptions:
         """Raises `ModeError` for what cannot be."""
-        if self.timeout is not None and not self.timeout > 0:
-            raise ModeError(f"timeout={self.timeout!r}: use seconds above 0", name="timeout")
+        for name in ("timeout", "deadline"):
+            seconds = getattr(self, name)
+            if seconds is not None and not seconds > 0:
+                raise ModeError(f"{name}={seconds!r}: use seconds above 0", name=name)
         if isinstance(self.on, str) and self.on not in PLACES:
             raise ModeError(
                 f"on={self.on!r}: use {' or '.join(map(repr, PLACES))}, or an executor with submit()",
@@ -54,9 +57,7 @@ class NodeOptions(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True
         return self
 
 
-RESERVED: Final = frozenset(
-    (*NodeOptions.__struct_fields__, "executor", "dag", "expand_node_output", "deadline")
-)
+RESERVED: Final = frozenset((*NodeOptions.__struct_fields__, "executor", "dag", "expand_node_output"))
 """Keywords of `submit` that are not passed to the function."""
 
 UNUSED: Final = frozenset(
@@ -110,6 +111,10 @@ def split(
 def merged(given: NodeOptions | None, options: Mapping[str, Any]) -> NodeOptions | None:
     """The options with others put over them; checked."""
     known = {name: value for name, value in options.items() if name in NodeOptions.__struct_fields__}
+    if known.get("retry") is not None:
+        from ramify.models import as_strategy
+
+        known["retry"] = as_strategy(known["retry"])
     if len(known) < len(options):
         strange = sorted(set(options) - set(known))
         raise ArgumentError(f"{strange[0]}= is no option here", names=strange)

@@ -6,11 +6,12 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import msgspec
 
 from ramify.errors import ArgumentError
+from ramify.models import RetryStrategy, plain_retries
 from ramify.settings import REUSES
 
 Reuse = str
@@ -23,18 +24,22 @@ _POWERS: Final = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 Resource = int | float | str
 """An amount: a number, or text that an outside engine understands."""
 
+Retries = int | str | RetryStrategy | Mapping[str, Any]
+"""What `ramify.models.as_strategy` takes."""
+
 
 class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
     """How one job is run. Frozen; made by `make_policy`, which checks it.
 
-    `retries`: attempts after the first. `timeout`: seconds per attempt. `resources`: `cores` (a number),
-    `memory` (bytes), and named amounts. `executor`: the name of a configured executor. `tags`: labels.
+    `retries`: attempts after the first, or when and how they are made. `timeout`: seconds per attempt.
+    `resources`: `cores` (a number), `memory` (bytes), and named amounts. `executor`: the name of a configured
+    executor. `tags`: labels.
     `version`: stands for the code of the function. `reuse`: which old results may count. `files` and
     `environment`: what the function reads besides its arguments, as paths and as names of variables; in a
     grid `{parameter}` in a path stands for the point's own value.
     """
 
-    retries: int = 0
+    retries: int | RetryStrategy = 0
     timeout: float | None = None
     resources: dict[str, int | float | str] = {}
     executor: str | None = None
@@ -50,7 +55,7 @@ DEFAULT: Final = Policy()
 
 def make_policy(
     *,
-    retries: int = 0,
+    retries: Retries = 0,
     timeout: float | None = None,
     resources: Mapping[str, Resource] | None = None,
     executor: str | None = None,
@@ -67,13 +72,12 @@ def make_policy(
     >>> make_policy(retries=-1)
     Traceback (most recent call last):
         ...
-    ramify.errors.ArgumentError: retries must be a whole number, 0 or more; it is -1
+    ramify.errors.ArgumentError: retries must be a whole number, 0 or more, a RetryStrategy or a mapping; \
+it is -1
     """
     said = timeout is not None or resources or executor or tags or version or reuse or files or environment
-    if not (retries or said):
-        return DEFAULT if _is_count(retries) else _refuse("retries", "a whole number, 0 or more", retries)
-    if not _is_count(retries):
-        _refuse("retries", "a whole number, 0 or more", retries)
+    if type(retries) is int and not (retries or said):
+        return DEFAULT
     if timeout is not None and not (_is_number(timeout) and timeout > 0):
         _refuse("timeout", "a number of seconds above 0, or None", timeout)
     if reuse is not None and reuse not in REUSES:
@@ -81,7 +85,7 @@ def make_policy(
     _check_text("executor", executor)
     _check_text("version", version)
     return Policy(
-        retries=int(retries),
+        retries=_written_retries(retries),
         timeout=None if timeout is None else float(timeout),
         resources=_resources(resources),
         executor=executor,
@@ -108,6 +112,18 @@ def parse_memory(amount: object) -> int:
     elif _is_number(amount) and amount >= 0:  # type: ignore[operator]  # _is_number has looked
         return int(amount)  # type: ignore[call-overload,no-any-return]  # as above
     return _refuse("the resource 'memory'", "a number of bytes or text such as '4G'", amount)
+
+
+def _written_retries(retries: Retries) -> int | RetryStrategy:
+    """Retries that a plan can hold."""
+    checked = plain_retries(retries)
+    if isinstance(checked, RetryStrategy) and not checked.is_text:
+        raise ArgumentError(
+            "the expression of a job's RetryStrategy is kept in its plan: write it as text, such as "
+            "\"type == 'OSError' and attempts < 3\"",
+            names=["retries"],
+        )
+    return checked
 
 
 def _resources(given: Mapping[str, Resource] | None) -> dict[str, Resource]:
@@ -143,10 +159,6 @@ def _texts(name: str, given: Iterable[str | os.PathLike[str]]) -> tuple[str, ...
 def _check_text(name: str, value: object) -> None:
     if value is not None and (not isinstance(value, str) or not value):
         _refuse(name, "a text or None", value)
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _is_number(value: object) -> bool:

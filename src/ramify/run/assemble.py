@@ -54,7 +54,7 @@ def apply_policies(work: PlanWork, options: Options, policy: Policy, queue: Read
         if options.executor is None and (own.resources or resources):
             queue.demands[node] = demand_of({**own.resources, **resources})
         if own.retries:
-            policy.node_retries[node] = own.retries
+            policy.set_retries(own.retries, node)
         if timeout or own.timeout:
             policy.node_timeouts[node] = timeout or own.timeout or 0.0
 

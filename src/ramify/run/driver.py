@@ -8,11 +8,10 @@ the last word is written down.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from ramify.core.table import RUNNING
 from ramify.executors.threads import ThreadExecutor
 from ramify.ports import Executor
 from ramify.run.interrupts import Interrupts
@@ -20,6 +19,9 @@ from ramify.run.role import Role
 
 TICK = 0.05
 """Seconds between two looks of the waiting thread, while there is something to look after."""
+
+ATTENTIVE = 0.1
+"""Seconds between two looks at most, where somebody may ask for something."""
 
 LONGEST = 0.25
 """Seconds that the waiting thread sleeps at most: so late may Ctrl-C be noticed."""
@@ -35,6 +37,8 @@ class Driver(Role):
         super().__init__(*args, **kwargs)
         self.interrupts = interrupts or Interrupts()
         self.interrupts.wake = self._wake.set
+        self.attend: Callable[[], None] | None = None
+        """Called by the waiting thread whenever it wakes: for requests from other processes."""
         self._inline = _inline(self.executors)
         self._threads = [e for e in self.executors if isinstance(e, ThreadExecutor)]
 
@@ -62,6 +66,8 @@ class Driver(Role):
             closing.callback(self._close, executor)
         self.interrupts.raise_hit()
         self._begun = True
+        if self.policy.deadline is not None:
+            self._timers.add(time.monotonic() + self.policy.deadline, -1, 0)
         self.drive()
 
     def _close(self, executor: Executor) -> None:
@@ -73,6 +79,8 @@ class Driver(Role):
                 self._step_by_step(self._inline)
                 if self.done:
                     return
+            if self.attend is not None:
+                self.attend()
             pause = self._pause(self._look_at_time())
             if not self.done and self.interrupts.hit is None:
                 self._wake.wait(pause)
@@ -88,28 +96,23 @@ class Driver(Role):
         while interrupts.hit is None and (order := inline.take()) is not None:
             # no local variable for the outcome: a kept error has this frame below its own, and so the value
             self.tell(order.node, order.attempt, "ended", inline.timed(order))
+            if self.attend is not None:
+                self.attend()
             if self.recorder.observers:
                 self.recorder.show()
             else:
                 self.recorder.tend()
 
     def _look_at_time(self) -> float | None:
-        """Has what is late stopped, by whoever drives; returns the seconds until something else is due."""
+        """Has what is due looked at by whoever drives; returns the seconds until something else is due."""
         due = self._timers.next()
         if due is None:
             return None
         left = due - time.monotonic()
         if left > 0:
             return left
-        self.request(self._stop_late)
-        return TICK
-
-    def _stop_late(self) -> None:
-        attempts, state = self.engine.attempts, self.engine.state
-        due = self._timers.due(time.monotonic())
-        late = [(n, attempt) for n, attempt in due if state[n] == RUNNING and attempts[n] == attempt]
-        if late:
-            self._stop(late, "timeout")
+        self.request(self._look_at_due)
+        return TICK if self._inline is None else 0.0
 
     def _pause(self, due: float | None) -> float:
         """How long to sleep: short while something is to be shown, written or nudged.
@@ -117,6 +120,8 @@ class Driver(Role):
         Never for ever: a signal just before the sleep is handled by Python only after it.
         """
         most = TICK if self.recorder.observers or self._threads else LONGEST
+        if self.attend is not None:
+            most = min(most, ATTENTIVE)
         return most if due is None else min(due, most)
 
     def _end_everything(self, what: str) -> None:
@@ -133,6 +138,7 @@ class Driver(Role):
     def _let_go(self) -> None:
         """The executors know this driver, and it knows them: without that, what a run held goes at once."""
         self.executors, self._threads, self._inline = [], [], None
+        self.attend = None
         self.recorder.let_go()
 
     def _last_words(self) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from ramify.errors import InfrastructureError, JobTimeout, WorkerDied
 from ramify.ports import Failure, Outcome
+
+LATE: Final = ("timeout", "deadline")
+"""What an attempt is stopped for that is then told as a failure."""
 
 
 def not_stored(outcome: Outcome, error: Exception) -> Outcome:
@@ -16,10 +19,9 @@ def not_stored(outcome: Outcome, error: Exception) -> Outcome:
 
 def as_failure(outcome: Outcome, why: str | None, limit: float | None) -> Failure:
     """The failure of an outcome that is not good; `why` is what the driver had stopped it for."""
-    if why == "timeout":
-        return Failure(
-            "JobTimeout", f"the attempt took longer than its timeout of {limit:g} s", during="timeout"
-        )
+    if why in LATE:
+        whose = "the attempt" if why == "timeout" else "the job with all its attempts"
+        return Failure("JobTimeout", f"{whose} took longer than its {why} of {limit:g} s", during="timeout")
     if outcome.error is not None:
         return outcome.error
     if outcome.signal is not None:

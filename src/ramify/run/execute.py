@@ -16,6 +16,7 @@ from ramify.core.engine import EVERYTHING
 from ramify.errors import ModeError, OutputsExistError, PlanError, RamifyError, RamifyWarning
 from ramify.files.lock import FolderLock
 from ramify.journals.file import FileJournal
+from ramify.models import plain_retries
 from ramify.plan.codes import notes_of_today
 from ramify.plan.folder import read_plan
 from ramify.plan.opened import Plan
@@ -184,10 +185,12 @@ class Run:
         policy = Policy(
             fail_fast=options.on_failure == "fail_fast",
             workers=None if options.executor is not None else options.max_workers or 1,
-            retries=options.retries or 0,
             timeout=options.timeout,
+            deadline=options.deadline,
             spent={n: attempts for n, attempts in enumerate(engine.attempts) if attempts},
+            salt=self.name,
         )
+        policy.set_retries(plain_retries(options.retries or 0))
         order = partial(ranks, engine.keys, engine.parents, by_path=policy.workers != 1)
         queue = ReadyQueue(order, machine_limits(options.limits))
         apply_policies(self.work, options, policy, queue)

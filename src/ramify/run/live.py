@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeVar
 from ramify.core.engine import EVERYTHING
 from ramify.core.graph import GROW
 from ramify.core.table import BAD, BLOCKED, CANCELLED, FAILED, GOOD, REST, RUNNING
+from ramify.core.views import with_bad_parents
 from ramify.errors import JobCancelled, JobError, ParentFailed, StartedError, ValueReleased
 from ramify.executors.threads import ThreadExecutor
 from ramify.journals.memory import NoJournal
@@ -186,6 +187,8 @@ class LiveRun(MemoryRun):
         self._session: threading.Thread | None = None
         self._scratch: Any = None
         self._quiet = threading.Event()
+        self.given_up = threading.Event()
+        """Set by `cancel`, for whoever waits to try again."""
         self._rest = threading.Event()
 
     def _prepare(self, policy: Policy, workers: int, recorder: Recorder) -> None:
@@ -305,6 +308,8 @@ class LiveRun(MemoryRun):
     def cancel(self, why: str = "cancelled", force: bool = False) -> None:
         """Starts nothing more; with `force`, what runs is stopped, or abandoned where it cannot be."""
 
+        self.given_up.set()
+
         def act() -> None:
             if not self._begun:
                 self._cancelled_before = why
@@ -335,7 +340,7 @@ class LiveRun(MemoryRun):
         def act() -> bool:
             engine = self.engine
             nodes = chosen if self.owner is None else self.owner.retried(chosen)
-            bad = [n for n in nodes if BAD[engine.state[n]]]
+            bad = with_bad_parents(engine, nodes)
             if not bad:
                 return False
             again = engine.reset(bad, "retried", time.time())
@@ -346,7 +351,7 @@ class LiveRun(MemoryRun):
                     self.owner.forgot(node)
                 self._listen(node)
             if self._begun:
-                self.driver.cancel_reason = None
+                self.driver.cancel_reason, self.driver.overdue = None, False
                 engine.want(again, "retried", time.time())
             return True
 

@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from ramify.errors import ModeError
+from msgspec import to_builtins
+
+from ramify.errors import ArgumentError, ModeError
 from ramify.files.lock import FolderLock
+from ramify.models import RetryStrategy, plain_retries
 from ramify.ports import Observer
 from ramify.rebuild.trace import Cause
 from ramify.run.names import check_name
@@ -23,6 +26,7 @@ KEPT: Final = (
     "on_failure",
     "retries",
     "timeout",
+    "deadline",
     "limits",
     "durable",
 )
@@ -35,7 +39,8 @@ ON_FAILURE: Final = ("fail_fast", "continue")
 class Options:
     """How a plan is to be executed; see `DAG.evaluate` for the meaning of each.
 
-    `limits` are amounts of resources that win over the machine's. `durable` survives a power cut. `on_start`
+    `deadline` is how many seconds the run, or its going on, may take as a whole. `limits` are amounts of
+    resources that win over the machine's. `durable` survives a power cut. `on_start`
     gets the `Run` before anything runs. `lock` is the run folder's, where the caller has it. `target` names
     what is run, for telling what a job was made of the last time. `just_compiled` says that the plan's
     fingerprints are of today; else they are made anew. `on_built` is called before the first job, if any is
@@ -52,8 +57,9 @@ class Options:
     reuse_from: Sequence[str] | None = None
     on_failure: str = "fail_fast"
     job_resources: Mapping[Any, Mapping[str, Any]] | None = None
-    retries: int | None = None
+    retries: int | str | RetryStrategy | Mapping[str, Any] | None = None
     timeout: float | None = None
+    deadline: float | None = None
     name: str | None = None
     limits: Mapping[str, float | str] | None = None
     durable: bool = False
@@ -79,7 +85,10 @@ class Options:
 
     def to_record(self) -> dict[str, Any]:
         """What another driver of the same run needs to know of them."""
-        return {name: getattr(self, name) for name in KEPT if getattr(self, name) is not None}
+        told = {name: getattr(self, name) for name in KEPT if getattr(self, name) is not None}
+        if self.retries is not None:
+            told["retries"] = to_builtins(plain_retries(self.retries))
+        return told
 
     def check(self) -> None:
         """Raises `ModeError` for a value that is unknown, or that excludes another."""
@@ -98,12 +107,27 @@ class Options:
             raise ModeError("pass executor or max_workers, not both: an executor knows its own workers")
         if self.max_workers is not None and not _is_count(self.max_workers, 1):
             raise ModeError(f"max_workers must be a whole number, 1 or more; it is {self.max_workers!r}")
-        if self.retries is not None and not _is_count(self.retries, 0):
-            raise ModeError(f"retries must be a whole number, 0 or more; it is {self.retries!r}")
-        if self.timeout is not None and not (_is_number(self.timeout) and self.timeout > 0):
-            raise ModeError(f"timeout must be a number of seconds above 0; it is {self.timeout!r}")
+        _check_retries(self.retries)
+        for name, seconds in (("timeout", self.timeout), ("deadline", self.deadline)):
+            if seconds is not None and not (_is_number(seconds) and seconds > 0):
+                raise ModeError(f"{name} must be a number of seconds above 0; it is {seconds!r}")
         if self.name is not None:
             check_name(self.name)
+
+
+def _check_retries(retries: Any) -> None:
+    if retries is None:
+        return
+    try:
+        checked = plain_retries(retries)
+    except ArgumentError as error:
+        raise ModeError(error.message, name="retries") from error
+    if isinstance(checked, RetryStrategy) and not checked.is_text:
+        raise ModeError(
+            "the expression of this RetryStrategy is a function, which a run on disk cannot keep for whoever "
+            "resumes it: write it as text",
+            name="retries",
+        )
 
 
 def _unknown(option: str, value: object, known: Sequence[str]) -> str:

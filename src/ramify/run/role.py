@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from math import inf
 from typing import Any
 
 from ramify.core.engine import Engine
-from ramify.core.table import GOOD, READY, RUNNING
-from ramify.core.views import counts
+from ramify.core.table import CANCELLED, FAILED, GOOD, READY, RUNNING
+from ramify.core.views import counts, with_bad_parents
+from ramify.errors import RamifyWarning
 from ramify.executors.threads import ThreadExecutor
 from ramify.ports import Executor, Order, Outcome
 from ramify.run.contract import Policy, Work
-from ramify.run.ends import as_failure, facts_of, not_stored
+from ramify.run.ends import LATE, as_failure, facts_of, not_stored
 from ramify.run.interrupts import Wake
 from ramify.run.questions import answer
 from ramify.run.queue import ReadyQueue
@@ -62,7 +65,9 @@ class Role:
         self._role = threading.Lock()
         self._wake = Wake()
         self._timers = Timers(self._wake.set)
-        self._delayed: set[int] = set()
+        self._delayed: dict[int, float] = {}
+        self._ends: dict[int, float] = {}
+        self.overdue = False
         self._stop_why: dict[tuple[int, int], str] = {}
         self._written = time.monotonic()
         self._begun = False
@@ -160,7 +165,7 @@ class Role:
             node = queue.pop(self.full)
             if node is None:
                 break
-            if state[node] == READY:
+            if state[node] == READY and node not in self._delayed:
                 place = places.get(node, 0) if places else 0
                 order = self._begin(node, place)
                 short = short and self._is_short(place, order)
@@ -188,12 +193,17 @@ class Role:
             self.full.add(place)
         if self.queue.demands:
             self.queue.hold(node)
-        policy = self.policy
-        if policy.has_timeouts:
-            limit = policy.timeout_of(node)
-            if limit is not None:
-                self._timers.add(time.monotonic() + limit, node, attempt)
+        if self.policy.has_timeouts:
+            self._limit_time(node, attempt)
         return self.work.order(node, attempt)
+
+    def _limit_time(self, node: int, attempt: int) -> None:
+        now, policy = time.monotonic(), self.policy
+        limit, whole = policy.timeout_of(node), policy.node_deadlines.get(node)
+        if limit is not None:
+            self._timers.add(now + limit, node, attempt)
+        if whole is not None:
+            self._timers.add(self._ends.setdefault(node, now + whole), node, attempt)
 
     def _write(self, may_wait: bool) -> None:
         now = time.monotonic()
@@ -204,9 +214,7 @@ class Role:
             self.recorder.write(self.engine.take())
 
     def _at_rest(self) -> None:
-        """Nothing runs and nothing is owed. Sleeping grow nodes stay as they are."""
-        if self._delayed:
-            return
+        """Nothing runs and nothing is owed: a node that waits for its next attempt is. Sleepers stay."""
         self._write(False)
         self.done = True
         self._wake.set()
@@ -227,7 +235,7 @@ class Role:
         why = self._stop_why.pop((node, attempt), None) if self._stop_why else None
         if outcome.kind == "ok":
             self._succeeded(node, attempt, outcome)
-        elif outcome.kind == "stopped" and why != "timeout":
+        elif outcome.kind == "stopped" and why not in LATE:
             self.work.drop(node, attempt)
             self.outcomes[node] = outcome
             engine.stopped(node, attempt, why or "stopped", time.time())
@@ -246,12 +254,17 @@ class Role:
         engine = self.engine
         self.work.drop(node, attempt)
         self.outcomes[node] = outcome
-        failure = as_failure(outcome, why, self.policy.timeout_of(node))
+        policy = self.policy
+        limit = policy.node_deadlines.get(node) if why == "deadline" else policy.timeout_of(node)
+        failure = as_failure(outcome, why, limit)
         outcome.error = failure
         told = facts_of(outcome, failure)
-        if attempt <= self.policy.retries_of(node) and self.cancel_reason is None:
+        pause = self._pause_after(node, attempt, outcome, why)
+        if pause is not None:
+            if pause:
+                told["again_in"] = round(pause, 3)
             engine.again(node, attempt, told, time.time())
-            self.queue.push(node)
+            self._try_again(node, attempt, pause)
             return
         engine.failed(node, attempt, told, time.time())
         if self.first_failure is None:
@@ -259,7 +272,54 @@ class Role:
         if self.policy.fail_fast and self.cancel_reason is None:
             self._give_up(f"{engine.keys[node]} failed, and the run stops at the first failure")
 
-    # ---- giving up
+    def _pause_after(self, node: int, attempt: int, outcome: Outcome, why: str | None) -> float | None:
+        """Seconds until the next attempt, or None where none follows."""
+        if self.cancel_reason is not None or why == "deadline":
+            return None
+        try:
+            pause = self.policy.pause_after(node, attempt, outcome)
+        except Exception as error:  # the user's own expression
+            key = self.engine.keys[node]
+            warnings.warn(
+                f"{key!r} is not tried again: the expression of its RetryStrategy raised {error!r}",
+                RamifyWarning,
+                stacklevel=2,
+            )
+            return None
+        end = self._ends.get(node)
+        too_late = pause is not None and end is not None and time.monotonic() + pause >= end
+        return None if too_late else pause
+
+    def _try_again(self, node: int, attempt: int, pause: float) -> None:
+        if pause <= 0:
+            self.queue.push(node)
+            return
+        when = self._delayed[node] = time.monotonic() + pause
+        self._timers.add(when, node, attempt)
+
+    def _look_at_due(self) -> None:
+        """Stops what is late, and lets go on what has waited long enough."""
+        attempts, state, now = self.engine.attempts, self.engine.state, time.monotonic()
+        late: dict[str, list[tuple[int, int]]] = {why: [] for why in LATE}
+        for node, attempt in self._timers.due(now):
+            if node < 0:
+                self._end_overdue()
+            elif attempts[node] == attempt and state[node] == RUNNING:
+                why = "deadline" if now >= self._ends.get(node, inf) else "timeout"
+                late[why].append((node, attempt))
+            elif now >= self._delayed.get(node, inf):
+                del self._delayed[node]
+                if state[node] == READY:
+                    self.queue.push(node)
+        for why, those in late.items():
+            if those:
+                self._stop(those, why)
+
+    def _end_overdue(self) -> None:
+        self.overdue = True
+        self._give_up(f"the run took longer than its deadline of {self.policy.deadline:g} s")
+
+    # ---- giving up, and back to the start
 
     def cancel(self, why: str, force: bool = True) -> None:
         """Starts nothing more; with `force`, also ends what runs. From any thread."""
@@ -272,6 +332,45 @@ class Role:
         self._delayed.clear()
         if force and self.running:
             self._stop(self._under_way(), why)
+
+    def give_up_some(self, nodes: Iterable[int], why: str, force: bool) -> list[int]:
+        """These are given up if they have not started, and stopped with `force`; in the role only.
+
+        Returns those that it made a difference to.
+        """
+        engine, now = self.engine, time.time()
+        running = [(n, engine.attempts[n]) for n in nodes if engine.state[n] == RUNNING] if force else []
+        given_up = [n for n in nodes if engine.state[n] != RUNNING and engine.cancelled(n, why, now)]
+        for node in given_up:
+            self._delayed.pop(node, None)
+        if running:
+            self._stop(running, why)
+        return [*given_up, *(node for node, _ in running)]
+
+    def put_back(self, nodes: Iterable[int] | None, why: str) -> list[int]:
+        """Failed and cancelled nodes (all, where None) are tried again, and so is what could not run because
+        of them; in the role only, and not after the end. Returns the nodes that are wanted again.
+
+        A named node that is blocked takes with it what blocks it. What is good or under way stays as it is.
+        """
+        engine = self.engine
+        chosen = self._failed_ones() if nodes is None else with_bad_parents(engine, nodes)
+        if not chosen:
+            return []
+        again = [n for n in engine.reset(chosen, why, time.time()) if engine.wanted[n]]
+        for node in again:
+            self.outcomes.pop(node, None)
+            self._ends.pop(node, None)
+            if engine.attempts[node]:
+                self.policy.spent[node] = engine.attempts[node]
+        self.cancel_reason, self.overdue = None, False
+        self.first_failure = next((n for n, state in enumerate(engine.state) if state == FAILED), None)
+        engine.want(again, why, time.time())
+        return again
+
+    def _failed_ones(self) -> list[int]:
+        state, wanted = self.engine.state, self.engine.wanted
+        return [n for n, now in enumerate(state) if now in (FAILED, CANCELLED) and wanted[n]]
 
     def _executor_of(self, node: int) -> Executor:
         return self.executors[self.queue.places.get(node, 0)]

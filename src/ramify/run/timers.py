@@ -1,4 +1,4 @@
-"""What is due when: the attempts that are limited in time."""
+"""What is due when: attempts that are limited in time, nodes that wait before the next one, the run's end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from heapq import heappop, heappush
 class Timers:
     """Attempts by the moment at which they are due; `sooner` is called when the first moment came nearer.
 
-    Moments are seconds of a clock that never goes back.
+    Moments are seconds of a clock that never goes back. Attempt 0 stands for the node as a whole, node -1 for
+    the run.
 
     >>> timers = Timers(lambda: None)
     >>> timers.add(5.0, 1, 1); timers.add(3.0, 2, 1)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ramify.core.columns import Columns
 from ramify.core.table import BLOCKED, CANCELLED, FAILED, GOOD, REST
-from ramify.errors import JobCancelled
+from ramify.errors import JobCancelled, RunTimeout
 from ramify.run.driver import Driver
 from ramify.run.ends import exception_of
 from ramify.run.failure import DAGExecutionError
@@ -17,13 +17,15 @@ from ramify.worker.logs import log_name
 
 
 def status_of(driver: Driver) -> str:
-    """RUNNING, COMPLETED, FAILED (as soon as a job failed) or CANCELLED."""
+    """RUNNING, COMPLETED, FAILED (as soon as a job failed, or past the deadline) or CANCELLED."""
     state = driver.engine.state
     if state.count(FAILED):
         return "FAILED"
     if not driver.done:
         return "RUNNING"
-    return "COMPLETED" if driver.is_good() else "CANCELLED"
+    if driver.is_good():
+        return "COMPLETED"
+    return "FAILED" if driver.overdue else "CANCELLED"
 
 
 def error_of(driver: Driver, work: PlanWork, folder: str) -> DAGExecutionError:
@@ -36,7 +38,11 @@ def error_of(driver: Driver, work: PlanWork, folder: str) -> DAGExecutionError:
         "run_folder": folder,
     }
     if node is None:
-        cause: BaseException = JobCancelled(f"the run was cancelled: {driver.cancel_reason or 'on request'}")
+        reason = driver.cancel_reason or "on request"
+        late = driver.overdue
+        cause: BaseException = (
+            RunTimeout(reason) if late else JobCancelled(f"the run was cancelled: {reason}")
+        )
         error = DAGExecutionError(str(cause), cause=cause, **facts)
     else:
         log = os.path.join(folder, LOGS, log_name(work.engine.keys[node], work.engine.attempts[node]))
