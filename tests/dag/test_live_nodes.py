@@ -10,12 +10,13 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, as_completed
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from ramify import DAG
+from ramify import DAG, Job, ParametrizedJob
 from ramify.dag.node import Node
 from ramify.dag.status import Mode, Status
 from ramify.errors import (
@@ -860,3 +861,64 @@ def test_a_deadline_ends_the_graph() -> None:
         dag.wait(GUARD)
     assert dag.status is Status.FAILED and node.done()
     gate.go.set()
+
+
+# ---- keyed jobs and nodes together
+
+
+def area(width: int, height: int) -> int:
+    return width * height
+
+
+def total(areas: Any, more: int) -> int:
+    return sum(value for row in areas.values() for value in row.values()) + more
+
+
+def mixed(order: list[str]) -> tuple[DAG, Node[Any], Node[Any]]:
+    dag = DAG()
+    grid = ParametrizedJob(area, ["width", "height"], [(1, 2), (1, 3), (2, 2)])
+    dag["areas"] = grid
+    node = dag.submit(double, grid[2][2])
+    dag["total"] = Job(total, {"areas": grid, "more": node})
+    dag["inner"] = DAG({"x": Job(same, {"x": [node, Job(double, {"x": 5})]})})
+    last = dag.submit(max, 1, dag["total"], name="last")
+    first = dag.submit(same, x="first")
+    last.depends_on(first)
+    return dag, node, last
+
+
+def test_jobs_are_nodes_of_a_live_graph() -> None:
+    dag, node, last = mixed([])
+    dag.compute()
+    dag.wait(GUARD)
+    values = {name: n.result() for name, n in dag.nodes_by_name.items()}
+    assert values == {
+        "double": 8,
+        "last": 17,
+        "same": "first",
+        "areas/1/2": 2,
+        "areas/1/3": 3,
+        "areas/2/2": 4,
+        "total": 17,
+        "inner/x": [8, 10],
+    }
+    assert dag.stats()["total_count"] == 8 and node.result() == 8 and last.result() == 17
+    assert [n.name for n in node.children.values()] == ["total", "inner/x"]
+
+
+def test_nodes_are_jobs_of_a_plan(tmp_path: Path) -> None:
+    dag, _, _ = mixed([])
+    outputs = dag.evaluate(tmp_path / "exp", execution_mode="thread", max_workers=2)
+    assert (outputs["double"], outputs["last"], outputs["total"]) == (8, 17, 17)
+    assert outputs["inner"]["x"] == [8, 10] and outputs["areas"].to_dict() == {1: {2: 2, 3: 3}, 2: {2: 4}}
+    stage = DAG()
+    source = stage.submit(list)
+    stage.submit_udf_stage(double, source, expand_node_output=source)
+    with pytest.raises(ValueError, match="is a stage"):
+        stage.materialize(tmp_path / "plan")
+    live = DAG()
+    live.submit(double, 1)
+    live.compute()
+    with pytest.raises(StartedError, match="fresh DAG"):
+        live.materialize(tmp_path / "plan")
+    live.wait(GUARD)

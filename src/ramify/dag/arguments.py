@@ -15,13 +15,14 @@ from ramify.core.keys import encode_key
 from ramify.dag.draft import DAG
 from ramify.dag.grid import ParametrizedJob
 from ramify.dag.job import Job
+from ramify.dag.node import Node
 from ramify.errors import RamifyKeyEncodingError, UndigestableError
 from ramify.plan.definition import Spec
 from ramify.plan.folder import Literal, NewPlan, unpicklable
 from ramify.plan.paths import INPUTS
 from ramify.values import LazyDict
 
-_REFERENCES: Final = (Job, ParametrizedJob, DAG, LazyDict)
+_REFERENCES: Final = (Job, ParametrizedJob, DAG, LazyDict, Node)
 _ATOMS: Final = frozenset({str, int, float, bool, type(None), bytes, complex})
 _OPAQUE: Final = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
 _LIBRARIES: Final = frozenset(
@@ -95,6 +96,8 @@ class _One:
             return {"value": value}
         if type(value) is Job:
             return self.refer(value, part)
+        if type(value) is Node:
+            return self.refer(value.as_job(), part)
         if isinstance(value, LazyDict):
             return self.shared._stored(value)
         if isinstance(value, _REFERENCES):

@@ -19,11 +19,12 @@ from typing import Any, Final
 import msgspec
 
 from ramify.dag.arguments import Arguments
-from ramify.dag.draft import Entry
+from ramify.dag.draft import DAG, Entry
 from ramify.dag.grid import ParametrizedJob
 from ramify.dag.job import Job
 from ramify.dag.members import Home, Member, Members
 from ramify.dag.order import parents_first
+from ramify.dag.recipe import NodeJob, recipe_of
 from ramify.dag.signature import check_arguments, function_name
 from ramify.errors import ArgumentError, UnpicklableError
 from ramify.plan.codes import note_of
@@ -45,6 +46,8 @@ def compile_draft(root: Entry, plan_path: str, above: str = "") -> NewPlan:
 
     Raises `CycleError`, `ArgumentError`, `UnpicklableError`.
     """
+    if isinstance(root, DAG):
+        root = recipe_of(root)
     return _Compiler(plan_path).compile(root, above)
 
 
@@ -129,6 +132,9 @@ class _Compiler:
             name: self.arguments.spec(value, member.id, name, number, refer)
             for number, (name, value) in enumerate(node.kwargs.items())
         }
+        if isinstance(node, NodeJob):
+            for job in node.after:
+                refer(job, "after")
         return args, list(dependencies)
 
     def _referrer(self, member: Member, dependencies: dict[str, None]) -> Callable[[Entry, str], Spec]:

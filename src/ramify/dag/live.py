@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ramify.dag.options import NodeOptions
     from ramify.dag.stages import Stages
     from ramify.dag.submitted import Submitted
+    from ramify.plan.policy import Policy as JobPolicy
     from ramify.run.live import LiveRun
 
 T = TypeVar("T")
@@ -226,6 +227,15 @@ class Live:
             run.policy.set_retries(options.retry, number)
         if options.deadline is not None:
             run.policy.node_deadlines[number] = float(options.deadline)
+
+    def _apply_policy(self, run: LiveRun, number: int, policy: JobPolicy) -> None:
+        """What the policy of a keyed job means to the run."""
+        if self.use_processes:
+            self._place(run, number, None)
+        if policy.retries:
+            run.policy.set_retries(policy.retries, number)
+        if policy.timeout is not None:
+            run.policy.node_timeouts[number] = policy.timeout
 
     def _place_number(self, run: LiveRun, on: Any) -> int:
         from ramify.executors.calls import CallExecutor, FutureCallExecutor

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from ramify.dag.draft import DAG
+    from ramify.dag.job import Job
     from ramify.dag.options import NodeOptions
     from ramify.dag.submitted import Submitted
 
@@ -235,6 +236,12 @@ class Node(Generic[T]):
     def retry(self) -> bool:
         """Runs it again, and what came of it; False unless it failed, was cancelled, or a parent failed."""
         return self._owner is not None and self._owner.retry([self._number])
+
+    def as_job(self) -> Job:
+        """The job that stands for the node in a plan."""
+        from ramify.dag.recipe import job_of
+
+        return job_of(self._in_graph(), self._number)
 
     def _in_graph(self) -> Submitted:
         if self._owner is None:

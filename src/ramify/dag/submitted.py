@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from ramify.dag.draft import DAG
+    from ramify.dag.keyed import Draft
     from ramify.dag.options import NodeOptions
+    from ramify.dag.recipe import NodeJob
     from ramify.run.live import LiveRun
 
 
@@ -58,6 +60,8 @@ class Submitted:
         self.names: dict[str, int] = {}
         self.labels: dict[int, str] = {}
         self.given_up: dict[int, str] = {}
+        self.jobs: dict[int, NodeJob] = {}
+        """The jobs that stand for nodes in a plan."""
         self.callbacks: dict[int, list[Callable[[Node[Any]], object]]] = {}
         self.futures: dict[int, Future[Any]] = {}
         self.lock = threading.RLock()
@@ -239,19 +243,23 @@ class Submitted:
 
     def start(self, run: LiveRun) -> None:
         """Hands the draft over to the run. Raises `CycleError`; nothing was handed over then."""
-        from ramify.run.memory import Ref
+        from ramify.dag.keyed import Draft, Keyed
 
         with self.lock:
-            drafts = [self._draft(number) for number in range(len(self.nodes))]
-            needs = {n: [*node._parents, *node._after] for n, node in enumerate(drafts)}
+            nodes = [self._draft(number) for number in range(len(self.nodes))]
+            drafts = [
+                Draft(self.keys[n], o.func, o._args, o._kwargs, o._parents, o._after, o)
+                for n, o in enumerate(nodes)
+            ]
+            Keyed(self, drafts).add_all()
+            needs = {n: [*draft.parents, *draft.after] for n, draft in enumerate(drafts)}
+            order: Sequence[int] = range(len(drafts))
             if any(parent >= n for n, parents in needs.items() for parent in parents):
-                order = parents_first(needs, self.name_of)
-                new = {old: number for number, old in enumerate(order)}
-                self._renumber(drafts, order, new, Ref)
+                order = parents_first(needs, lambda n: self.labels.get(n) or drafts[n].key)
+            self._take_on(drafts, order)
             self.run = run
-            for node in list(self.nodes):
-                assert isinstance(node, Node), "a draft is kept whole"
-                self.hand_over(run, node)
+            for number, old in enumerate(order):
+                self._hand_over(run, number, drafts[old])
             for number, why in self.given_up.items():
                 run.cancel_node(number, why)
 
@@ -260,32 +268,57 @@ class Submitted:
         assert isinstance(node, Node), "a draft is kept whole"
         return node
 
-    def _renumber(self, drafts: list[Node[Any]], order: list[int], new: Mapping[int, int], ref: Any) -> None:
-        for node in drafts:
-            if node._parents:
-                tree = (node._args, node._kwargs)
-                node._args, node._kwargs = replace(tree, ref, lambda r: ref(new[int(r)]))
-            node._parents = [new[p] for p in node._parents]
-            node._after = [new[p] for p in node._after]
-            node._number = new[node._number]
-        self.nodes = [drafts[old] for old in order]
-        self.keys = [self.keys[old] for old in order]
+    def _take_on(self, drafts: list[Draft], order: Sequence[int]) -> None:
+        """The numbers are those of the order from now on; keyed jobs have numbers and names too."""
+        submitted = len(self.nodes)
+        keyed = enumerate(drafts[submitted:], submitted)
+        self.names.update((draft.key, n) for n, draft in keyed if not draft.hidden)
+        if any(number != old for number, old in enumerate(order)):
+            self._renumber(drafts, {old: number for number, old in enumerate(order)})
+        self.nodes = [drafts[old].node for old in order]
+        self.keys = [drafts[old].key for old in order]
+        self.hidden = {number for number, old in enumerate(order) if drafts[old].hidden}
+        self._taken.update(self.keys)
+        self._numbers.clear()
+
+    def _renumber(self, drafts: list[Draft], new: Mapping[int, int]) -> None:
+        from ramify.run.memory import Ref
+
+        for draft in drafts:
+            if draft.parents:
+                tree = (draft.args, draft.kwargs)
+                draft.args, draft.kwargs = replace(tree, Ref, lambda ref: Ref(new[int(ref)]))
+            draft.parents = [new[p] for p in draft.parents]
+            draft.after = [new[p] for p in draft.after]
         self.names = {name: new[old] for name, old in self.names.items()}
         for table in (self.labels, self.given_up, self.callbacks, self.futures):
             renumbered = {new[old]: what for old, what in table.items()}
             table.clear()
             table.update(renumbered)  # type: ignore[arg-type]  # each table keeps its own values
-        self._numbers.clear()
+
+    def _hand_over(self, run: LiveRun, number: int, draft: Draft) -> None:
+        node = draft.node
+        if node is not None:
+            node._number, node._args, node._kwargs = number, draft.args, draft.kwargs
+            node._parents, node._after = draft.parents, list(draft.after)
+            self.hand_over(run, node)
+            return
+        top = {int(a) for a in draft.kwargs.values() if isinstance(a, int) and type(a) is not int}
+        nested = [parent for parent in draft.parents if parent not in top]
+        run.add(draft.key, draft.func, (), draft.kwargs, nested=nested)
+        self.dag._apply_policy(run, number, draft.policy)
 
     def hand_over(self, run: LiveRun, node: Node[Any]) -> None:
         """Adds a node to the run, under the number that it has."""
         if node.expand_node_output is not None:
             self.dag._stages_of(run).add(node)
             return
-        top = {
-            int(a) for a in (*node._args, *node._kwargs.values()) if type(a) is not int and isinstance(a, int)
-        }
-        nested = [parent for parent in node._parents if parent not in top]
+        nested: list[int] = []
+        if node._parents:
+            from ramify.run.memory import Ref
+
+            top = {int(a) for a in (*node._args, *node._kwargs.values()) if type(a) is Ref}
+            nested = [parent for parent in node._parents if parent not in top]
         number = run.add(
             self.keys[node._number], node.func, node._args, node._kwargs, node._after, nested=nested
         )
@@ -303,7 +336,8 @@ class Submitted:
             run = self.run
             assert run is not None, "only completed nodes are not kept"
             node = Node.__new__(Node)
-            node.func, node._args, node._kwargs, node._options = run.function_of(number), (), {}, None
+            node.func, node._args, node._kwargs = run.described(number)
+            node._options = None
             node.mode, node.local, node.expand_node_output = self.dag.mode, False, None
             node._after, node._callbacks, node._future, node._raw = [], None, None, False
             node._owner, node._number, node._parents = self, number, ()

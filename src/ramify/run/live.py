@@ -490,9 +490,9 @@ class LiveRun(MemoryRun):
         except ValueReleased:
             return None
 
-    def function_of(self, node: int) -> Callable[..., Any]:
-        """What the node calls."""
-        return self._functions[node]
+    def described(self, node: int) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+        """What the node calls, and with what; of a completed one the arguments are gone."""
+        return self._functions[node], self._arguments[node], dict(self._keywords.get(node, {}))
 
     # ---- the driver's questions
 

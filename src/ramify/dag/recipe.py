@@ -1,0 +1,101 @@
+"""Submitted nodes as jobs, so that a plan can hold them."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ramify.core.keys import decode_key
+from ramify.dag.draft import DAG
+from ramify.dag.job import Job
+from ramify.errors import DraftError, StartedError
+from ramify.plan.policy import make_policy
+
+if TYPE_CHECKING:
+    from ramify.dag.node import Node
+    from ramify.dag.submitted import Submitted
+
+
+class NodeJob(Job):
+    """The job that stands for a submitted node; `after` are those that it waits for without their values."""
+
+    __slots__ = ("after",)
+
+    after: tuple[Job, ...]
+
+
+def recipe_of(dag: DAG) -> DAG:
+    """The graph with a job under the key of every submitted node; itself where there are none.
+
+    Raises `StartedError` for a graph that has started, `DraftError` for a stage, which a plan cannot hold.
+    """
+    graph = dag._submitted
+    if graph is None or not graph.nodes:
+        return dag
+    if graph.run is not None:
+        raise StartedError(
+            "this graph was started with compute(), and cannot be compiled: make a fresh DAG for evaluate()"
+        )
+    recipe = DAG(dag.max_workers, name=dag.name)
+    recipe._id = dag._id
+    recipe._nodes, recipe._keys = dict(dag._nodes), dict(dag._keys)
+    for number, key in enumerate(graph.keys):
+        recipe._nodes[key] = job_of(graph, number)
+        recipe._keys[decode_key(key)] = key
+    return recipe
+
+
+def job_of(graph: Submitted, number: int) -> Job:
+    """The job that stands for a node: the same object each time."""
+    known = graph.jobs.get(number)
+    if known is None:
+        known = graph.jobs[number] = _job(graph._draft(number))
+        known.after = tuple(job_of(graph, parent) for parent in graph._draft(number)._after)
+    return known
+
+
+def _job(node: Node[Any]) -> NodeJob:
+    if node.expand_node_output is not None:
+        raise DraftError(
+            f"{node.name!r} is a stage, which is expanded while the graph runs: a plan cannot hold it; use "
+            "compute()",
+            key=node.key,
+        )
+    func, kwargs = _by_name(node.func, node.args, node.kwargs)
+    options = node._options
+    job = NodeJob(func, kwargs)
+    if options is not None:
+        job.policy = make_policy(
+            retries=0 if options.retry is None else options.retry,
+            timeout=options.timeout,
+            resources=options.resources,
+            tags=options.tags,
+        )
+    return job
+
+
+def _by_name(
+    func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """The call with names for its arguments, or, where they have none, one that passes them on."""
+    if not args:
+        return func, kwargs
+    try:
+        bound = inspect.signature(func).bind(*args, **kwargs)
+        kinds = {p.kind for n, p in bound.signature.parameters.items() if n in bound.arguments}
+    except (ValueError, TypeError):
+        kinds = {inspect.Parameter.VAR_POSITIONAL}
+    if kinds <= {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}:
+        return func, dict(bound.arguments)
+    return functools.partial(pass_on, func), {"args": list(args), "kwargs": kwargs}
+
+
+def pass_on(func: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Calls a function with arguments that have no names.
+
+    >>> pass_on(max, [1, 5], {})
+    5
+    """
+    return func(*args, **kwargs)
