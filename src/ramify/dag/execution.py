@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ramify.values import LazyDict
 
 
-def _verb(module: str, name: str) -> Callable[..., Any]:
+def by_name(module: str, name: str) -> Callable[..., Any]:
+    """What a module of this room, above the draft, calls so."""
     verb: Callable[..., Any] = getattr(import_module(f"ramify.dag.{module}"), name)
     return verb
 
@@ -50,7 +51,7 @@ class Executable:
         Raises `DraftError`, `CycleError` (with the path), `UnpicklableError`, `PlanError`, `StorageError`;
         then the folder is as it was before.
         """
-        return _verb("evaluate", "materialize")(  # type: ignore[no-any-return]  # its own signature says
+        return by_name("evaluate", "materialize")(  # type: ignore[no-any-return]  # its own signature says
             self, dag_path, prefix=prefix, progress=progress, progress_callback=progress_callback
         )
 
@@ -91,7 +92,7 @@ class Executable:
 
         Raises what `materialize` raises, `ModeError`, `OutputsExistError`, `DAGExecutionError`.
         """
-        return _verb("evaluate", "evaluate")(  # type: ignore[no-any-return]  # its own signature says
+        return by_name("evaluate", "evaluate")(  # type: ignore[no-any-return]  # its own signature says
             self,
             target,
             dag_path,
@@ -137,7 +138,7 @@ class Executable:
         >>> verdict.verdict, verdict.cause.text
         ('RUN', 'it has no output')
         """
-        return _verb("preview", "preview")(  # type: ignore[no-any-return]  # its own signature says
+        return by_name("preview", "preview")(  # type: ignore[no-any-return]  # its own signature says
             self,
             target,
             dag_path,
@@ -182,7 +183,7 @@ class Executable:
         The plan is at `dag_path`, or at `target`, or in its folder `plan`. `output_path` is where the outputs
         are from now on. `skip_running` has nothing to skip, and says so: two drivers never run one plan.
         """
-        return _verb("evaluate", "execute_materialized")(  # type: ignore[no-any-return]  # its own signature says
+        return by_name("evaluate", "execute_materialized")(  # type: ignore[no-any-return]  # its own signature says
             self,
             target,
             dag_path,
@@ -212,4 +213,4 @@ class Executable:
 
         Ids that the plan does not know are named in a `RamifyWarning`; the others are cleared.
         """
-        _verb("outputs", "clear_outputs")(dag_path, job_ids)
+        by_name("outputs", "clear_outputs")(dag_path, job_ids)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from ramify.dag.execution import by_name
 from ramify.dag.signature import function_name
 from ramify.dag.status import Mode, Status
 from ramify.errors import GraphError, JobCancelled, NotStartedError
@@ -239,9 +240,7 @@ class Node(Generic[T]):
 
     def as_job(self) -> Job:
         """The job that stands for the node in a plan."""
-        from ramify.dag.recipe import job_of
-
-        return job_of(self._in_graph(), self._number)
+        return cast("Job", by_name("recipe", "job_of")(self._in_graph(), self._number))
 
     def _in_graph(self) -> Submitted:
         if self._owner is None:

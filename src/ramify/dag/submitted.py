@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ramify.core.keys import encode_key
 from ramify.core.table import FAILED, REST
+from ramify.dag.execution import by_name
 from ramify.dag.node import Node
 from ramify.dag.order import parents_first
 from ramify.dag.signature import function_name
@@ -243,15 +244,14 @@ class Submitted:
 
     def start(self, run: LiveRun) -> None:
         """Hands the draft over to the run. Raises `CycleError`; nothing was handed over then."""
-        from ramify.dag.keyed import Draft, Keyed
-
+        make_draft = by_name("keyed", "Draft")
         with self.lock:
             nodes = [self._draft(number) for number in range(len(self.nodes))]
-            drafts = [
-                Draft(self.keys[n], o.func, o._args, o._kwargs, o._parents, o._after, o)
+            drafts: list[Draft] = [
+                make_draft(self.keys[n], o.func, o._args, o._kwargs, o._parents, o._after, o)
                 for n, o in enumerate(nodes)
             ]
-            Keyed(self, drafts).add_all()
+            by_name("keyed", "Keyed")(self, drafts).add_all()
             needs = {n: [*draft.parents, *draft.after] for n, draft in enumerate(drafts)}
             order: Sequence[int] = range(len(drafts))
             if any(parent >= n for n, parents in needs.items() for parent in parents):
