@@ -1,0 +1,208 @@
+"""Where the boxes and lines of a picture are, in pixels: the numbers that every kind of picture is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from ramify.show.labels import shortened, width
+from ramify.show.layering import components
+from ramify.show.layout import Layout, layered
+from ramify.show.picture import Shape, numbered_parents
+
+HEIGHT: Final = 32.0
+"""Of every box."""
+
+GAP: Final = 18.0
+"""Between two boxes beside each other."""
+
+EDGE_GAP: Final = 9.0
+"""Between an edge that passes and what is beside it."""
+
+LANE: Final = 34.0
+"""Between two layers at least; more where edges go far."""
+
+PART_GAP: Final = 36.0
+"""Between parts of the graph that nothing joins."""
+
+LONGEST: Final = 190.0
+"""A name that is wider is shortened."""
+
+PAGE: Final = (1000.0, 640.0)
+"""What a person sees at once; which way a graph flows is chosen by it."""
+
+
+class Box(NamedTuple):
+    """The upper left corner of a shape's box, its extent, and its name as it fits."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    label: str
+
+
+class Line(NamedTuple):
+    """An edge between two shapes by number: its points, from `upper` to `lower`, and which ends have arrows."""
+
+    upper: int
+    lower: int
+    points: tuple[tuple[float, float], ...]
+    back: bool
+    both: bool
+
+
+class Drawing(NamedTuple):
+    """Boxes in the order of the shapes, lines, and the extent; `down` is False if it flows to the right."""
+
+    boxes: list[Box]
+    lines: list[Line]
+    width: float
+    height: float
+    down: bool
+
+
+def drawn(shapes: Sequence[Shape]) -> Drawing:
+    """Where everything goes. The last few answers are kept, as a live picture changes its colours only.
+
+    >>> drawing = drawn([Shape("1", "a"), Shape("2", "b", parents=("1",))])
+    >>> len(drawing.boxes), len(drawing.lines), drawing.boxes[0].y < drawing.boxes[1].y
+    (2, 1, True)
+    """
+    parents = tuple(tuple(above) for above in numbered_parents(shapes))
+    return _drawn(parents, tuple((shape.name, shape.count) for shape in shapes))
+
+
+def count_text(count: int) -> str:
+    """What stands behind the name of a group."""
+    return f"×{count:,}".replace(",", "\u202f") if count > 1 else ""
+
+
+@lru_cache(maxsize=16)
+def _drawn(parents: tuple[tuple[int, ...], ...], names: tuple[tuple[str, int], ...]) -> Drawing:
+    labels = [shortened(name, LONGEST) for name, _ in names]
+    widths = [_box_width(label, count) for label, (_, count) in zip(labels, names, strict=True)]
+    down = _flows_down(parents, widths)
+    parts = [_part(nodes, parents, labels, widths, down) for nodes in components(parents)]
+    return _packed(parts, len(labels), down)
+
+
+def _box_width(label: str, count: int) -> float:
+    beside = width(count_text(count)) + 8 if count > 1 else 0.0
+    return max(56.0, 30 + width(label) + beside + 10)
+
+
+def _flows_down(parents: tuple[tuple[int, ...], ...], widths: Sequence[float]) -> bool:
+    """Whether the picture is easier to see as a whole from top to bottom than from left to right."""
+    layout = layered(parents)
+    rows = [0.0] * layout.depth
+    heights = [0.0] * layout.depth
+    columns = [0.0] * layout.depth
+    for row, wide in zip(layout.rows, widths, strict=True):
+        rows[row] += wide + GAP
+        heights[row] += HEIGHT + GAP
+        columns[row] = max(columns[row], wide)
+    if not layout.depth:
+        return True
+    down = max(max(rows) / PAGE[0], layout.depth * (HEIGHT + LANE) / PAGE[1])
+    right = max((sum(columns) + layout.depth * LANE) / PAGE[0], max(heights) / PAGE[1])
+    return down <= max(1.0, right * 1.2)
+
+
+class _Part(NamedTuple):
+    nodes: list[int]
+    boxes: list[Box]
+    lines: list[Line]
+    width: float
+    height: float
+
+
+def _part(
+    nodes: list[int],
+    parents: tuple[tuple[int, ...], ...],
+    labels: Sequence[str],
+    widths: Sequence[float],
+    down: bool,
+) -> _Part:
+    """One part that hangs together, with its upper left corner at 0, 0."""
+    number = {node: place for place, node in enumerate(nodes)}
+    above = [[number[parent] for parent in parents[node]] for node in nodes]
+    along = [widths[node] if not down else HEIGHT for node in nodes]
+    across = [widths[node] if down else HEIGHT for node in nodes]
+    layout = layered(above, across, GAP if down else GAP - 6, EDGE_GAP)
+    starts, ends = _bands(layout, along)
+    boxes = []
+    for place, node in enumerate(nodes):
+        start, end = starts[layout.rows[place]], ends[layout.rows[place]]
+        corner = ((start + end - along[place]) / 2, layout.places[place] - across[place] / 2)
+        x, y = (corner[1], corner[0]) if down else corner
+        boxes.append(Box(x, y, widths[node], HEIGHT, labels[node]))
+    lines = _lines(layout, boxes, starts, ends, nodes, down)
+    size = (layout.breadth, ends[-1])
+    return _Part(nodes, boxes, lines, *(size if down else size[::-1]))
+
+
+def _bands(layout: Layout, along: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Where each layer begins and ends along the flow; the lane after it is wide enough for its edges."""
+    thick = [0.0] * layout.depth
+    for row, extent in zip(layout.rows, along, strict=True):
+        thick[row] = max(thick[row], extent)
+    far = [0.0] * layout.depth
+    for route in layout.routes:
+        points = [
+            (layout.rows[route.upper], layout.places[route.upper]),
+            *route.bends,
+            (layout.rows[route.lower], layout.places[route.lower]),
+        ]
+        for (row, place), (_, following) in zip(points, points[1:], strict=False):
+            far[row] = max(far[row], abs(place - following))
+    starts, ends, at = [], [], 0.0
+    for row in range(layout.depth):
+        starts.append(at)
+        ends.append(at + thick[row])
+        at += thick[row] + LANE + min(110.0, far[row] * 0.12)
+    return starts, ends
+
+
+def _lines(
+    layout: Layout,
+    boxes: Sequence[Box],
+    starts: Sequence[float],
+    ends: Sequence[float],
+    nodes: Sequence[int],
+    down: bool,
+) -> list[Line]:
+    lines = []
+    for route in layout.routes:
+        upper, lower = boxes[route.upper], boxes[route.lower]
+        way = [(layout.places[route.upper], upper.y + upper.height if down else upper.x + upper.width)]
+        way.append((way[0][0], ends[layout.rows[route.upper]]))
+        for row, place in route.bends:
+            way += [(place, starts[row]), (place, ends[row])]
+        way.append((layout.places[route.lower], starts[layout.rows[route.lower]]))
+        way.append((way[-1][0], lower.y if down else lower.x))
+        points = tuple((place, at) if down else (at, place) for place, at in way)
+        lines.append(Line(nodes[route.upper], nodes[route.lower], points, route.back, route.both))
+    return lines
+
+
+def _packed(parts: Sequence[_Part], count: int, down: bool) -> Drawing:
+    """Puts the parts into rows like words on a page: large ones first, so that rows are of like height."""
+    area = sum((part.width + PART_GAP) * (part.height + PART_GAP) for part in parts)
+    page = max([PAGE[0], (1.6 * area) ** 0.5, *[part.width for part in parts]])
+    boxes = [Box(0, 0, 0, 0, "")] * count
+    lines: list[Line] = []
+    x = y = tall = wide = 0.0
+    for part in sorted(parts, key=lambda part: -part.height):
+        gap = PART_GAP if len(part.nodes) > 1 else GAP
+        if x and x + part.width > page:
+            x, y = 0.0, y + tall + gap
+            tall = 0.0
+        for node, box in zip(part.nodes, part.boxes, strict=True):
+            boxes[node] = box._replace(x=box.x + x, y=box.y + y)
+        for line in part.lines:
+            lines.append(line._replace(points=tuple((px + x, py + y) for px, py in line.points)))
+        wide, tall = max(wide, x + part.width), max(tall, part.height)
+        x += part.width + gap
+    return Drawing(boxes, lines, wide, y + tall, down)
