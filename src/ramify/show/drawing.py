@@ -1,9 +1,14 @@
-"""Where the boxes and lines of a picture are, in pixels: the numbers that every kind of picture is made of."""
+"""Where the boxes and lines of a picture are, in pixels: what every kind of picture is made of.
+
+Where several nodes have the same several parents, the edges meet in a junction: twenty nodes that wait for
+twenty others are forty lines, not four hundred.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from ramify.show.labels import shortened, width
@@ -44,7 +49,10 @@ class Box(NamedTuple):
 
 
 class Line(NamedTuple):
-    """An edge between two shapes by number: its points, from `upper` to `lower`, and which ends have arrows."""
+    """An edge between two boxes or junctions by number: its points, and which way it points.
+
+    The points go from `upper` to `lower`; `back` points at `upper`, `both` at each.
+    """
 
     upper: int
     lower: int
@@ -54,7 +62,10 @@ class Line(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """Boxes in the order of the shapes, lines, and the extent; `down` is False if it flows to the right."""
+    """Boxes in the order of the shapes, then junctions as boxes without extent; lines; the whole extent.
+
+    `down` is False if the graph flows to the right.
+    """
 
     boxes: list[Box]
     lines: list[Line]
@@ -81,11 +92,38 @@ def count_text(count: int) -> str:
 
 @lru_cache(maxsize=16)
 def _drawn(parents: tuple[tuple[int, ...], ...], names: tuple[tuple[str, int], ...]) -> Drawing:
-    labels = [shortened(name, LONGEST) for name, _ in names]
+    joined = bundled(parents)
+    labels = [shortened(name, LONGEST) or "(no name)" for name, _ in names]
     widths = [_box_width(label, count) for label, (_, count) in zip(labels, names, strict=True)]
-    down = _flows_down(parents, widths)
-    parts = [_part(nodes, parents, labels, widths, down) for nodes in components(parents)]
-    return _packed(parts, len(labels), down)
+    more = len(joined) - len(names)
+    measured = _Measured(joined, [*labels, *[""] * more], [*widths, *[0.0] * more])
+    down = _flows_down(measured)
+    parts = [_part(nodes, measured, down) for nodes in components(joined)]
+    return _packed(parts, len(joined), down)
+
+
+class _Measured(NamedTuple):
+    parents: list[list[int]]
+    labels: list[str]
+    widths: list[float]
+
+
+def bundled(parents: Sequence[Sequence[int]]) -> list[list[int]]:
+    """The graph with a junction, numbered after the nodes, where three nodes or more share three parents.
+
+    >>> bundled([[], [], [], [0, 1, 2], [2, 1, 0], [0, 1, 2], [5]])
+    [[], [], [], [7], [7], [7], [5], [0, 1, 2]]
+    """
+    joined = [list(above) for above in parents]
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for node, above in enumerate(parents):
+        alike.setdefault(tuple(sorted(set(above))), []).append(node)
+    for shared, nodes in alike.items():
+        if len(shared) >= 3 and len(nodes) >= 3:
+            for node in nodes:
+                joined[node] = [len(joined)]
+            joined.append(list(shared))
+    return joined
 
 
 def _box_width(label: str, count: int) -> float:
@@ -93,13 +131,13 @@ def _box_width(label: str, count: int) -> float:
     return max(56.0, 30 + width(label) + beside + 10)
 
 
-def _flows_down(parents: tuple[tuple[int, ...], ...], widths: Sequence[float]) -> bool:
+def _flows_down(measured: _Measured) -> bool:
     """Whether the picture is easier to see as a whole from top to bottom than from left to right."""
-    layout = layered(parents)
+    layout = layered(measured.parents)
     rows = [0.0] * layout.depth
     heights = [0.0] * layout.depth
     columns = [0.0] * layout.depth
-    for row, wide in zip(layout.rows, widths, strict=True):
+    for row, wide in zip(layout.rows, measured.widths, strict=True):
         rows[row] += wide + GAP
         heights[row] += HEIGHT + GAP
         columns[row] = max(columns[row], wide)
@@ -118,26 +156,24 @@ class _Part(NamedTuple):
     height: float
 
 
-def _part(
-    nodes: list[int],
-    parents: tuple[tuple[int, ...], ...],
-    labels: Sequence[str],
-    widths: Sequence[float],
-    down: bool,
-) -> _Part:
+def _part(nodes: list[int], measured: _Measured, down: bool) -> _Part:
     """One part that hangs together, with its upper left corner at 0, 0."""
     number = {node: place for place, node in enumerate(nodes)}
-    above = [[number[parent] for parent in parents[node]] for node in nodes]
-    along = [widths[node] if not down else HEIGHT for node in nodes]
-    across = [widths[node] if down else HEIGHT for node in nodes]
-    layout = layered(above, across, GAP if down else GAP - 6, EDGE_GAP)
+    parents = [[number[parent] for parent in measured.parents[node]] for node in nodes]
+    widths = [measured.widths[node] for node in nodes]
+    heights = [HEIGHT if wide else 0.0 for wide in widths]
+    along, across = (heights, widths) if down else (widths, heights)
+    layout = layered(parents, across, GAP if down else GAP - 6, EDGE_GAP)
     starts, ends = _bands(layout, along)
     boxes = []
     for place, node in enumerate(nodes):
         start, end = starts[layout.rows[place]], ends[layout.rows[place]]
-        corner = ((start + end - along[place]) / 2, layout.places[place] - across[place] / 2)
-        x, y = (corner[1], corner[0]) if down else corner
-        boxes.append(Box(x, y, widths[node], HEIGHT, labels[node]))
+        middle, at = (start + end) / 2, layout.places[place]
+        wide, high = widths[place], heights[place]
+        if not down and high:
+            wide = end - start  # a column reads better if its boxes are alike
+        x, y = (at, middle) if down else (middle, at)
+        boxes.append(Box(x - wide / 2, y - high / 2, wide, high, measured.labels[node]))
     lines = _lines(layout, boxes, starts, ends, nodes, down)
     size = (layout.breadth, ends[-1])
     return _Part(nodes, boxes, lines, *(size if down else size[::-1]))
@@ -155,7 +191,7 @@ def _bands(layout: Layout, along: Sequence[float]) -> tuple[list[float], list[fl
             *route.bends,
             (layout.rows[route.lower], layout.places[route.lower]),
         ]
-        for (row, place), (_, following) in zip(points, points[1:], strict=False):
+        for (row, place), (_, following) in pairwise(points):
             far[row] = max(far[row], abs(place - following))
     starts, ends, at = [], [], 0.0
     for row in range(layout.depth):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Edge(NamedTuple):
-    """From `upper` to `lower`, by number, as it is drawn; `back` if the arrow points up, `both` if each way."""
+    """From `upper` to `lower`, by number, as drawn; `back` if the arrow points up, `both` if each way."""
 
     upper: int
     lower: int

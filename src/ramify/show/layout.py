@@ -1,4 +1,4 @@
-"""A layered drawing of a graph, as numbers: the row of each node, its place in the row, the bends of edges.
+"""A layered drawing of a graph, as numbers: each node's row, its place in the row, the bends of edges.
 
 Cost is linear in nodes, edges and bends. Long edges get a bend in each row that they pass, so that they run
 between the boxes; where there would be more than `BENDS` of them, the longest edges get none.
@@ -6,7 +6,8 @@ between the boxes; where there would be more than `BENDS` of them, the longest e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from ramify.show.crossings import Ranks, untangle
@@ -15,7 +16,7 @@ from ramify.show.layering import Edge, acyclic, layers
 BENDS: Final = 40_000
 """More bends than this would take longer than a person waits, and draw a wall."""
 
-SETTLING: Final = 8
+SETTLING: Final = 30
 """So often each row is moved to its neighbours; a large graph gets fewer."""
 
 STRAIGHT: Final = 8.0
@@ -23,7 +24,7 @@ STRAIGHT: Final = 8.0
 
 
 class Route(NamedTuple):
-    """One edge: between which nodes, its bends as (row, place), from top to bottom, and which way it points."""
+    """One edge: its ends, its bends as (row, place) from top to bottom, and which way it points."""
 
     upper: int
     lower: int
@@ -66,7 +67,12 @@ def layered(
     ranks, chains = _ranked(rows, edges)
     untangle(ranks)
     extents += [0.0] * (len(ranks.up) - len(extents))
-    places = _settled(ranks, extents, len(parents), (gap, gap / 2 if edge_gap is None else edge_gap))
+    gaps = (gap, gap / 2 if edge_gap is None else edge_gap)
+    offsets = [_offsets(layer, extents, len(parents), gaps) for layer in ranks.layers]
+    places = _settled(ranks, offsets, len(parents))
+    _straighten(ranks, offsets, places, len(parents))
+    first = min(place - extent / 2 for place, extent in zip(places, extents, strict=True))
+    places = [place - first for place in places]
     routes = [
         Route(edge.upper, edge.lower, _bends(rows[edge.upper], chain, places), edge.back, edge.both)
         for edge, chain in zip(edges, chains, strict=True)
@@ -103,32 +109,30 @@ def _tie(ranks: Ranks, edge: Edge, rows: list[int]) -> list[int]:
         ranks.up.append([])
         ranks.down.append([])
     ends = [edge.upper, *chain, edge.lower]
-    for upper, lower in zip(ends, ends[1:], strict=False):
+    for upper, lower in pairwise(ends):
         ranks.down[upper].append(lower)
         ranks.up[lower].append(upper)
     return chain
 
 
-def _settled(ranks: Ranks, extents: list[float], nodes: int, gaps: tuple[float, float]) -> list[float]:
+def _settled(ranks: Ranks, offsets: list[list[float]], nodes: int) -> list[float]:
     """The place of every point: rows are moved to the means of their neighbours, up and down by turns."""
     places = [0.0] * len(ranks.up)
-    offsets = [_offsets(layer, extents, nodes, gaps) for layer in ranks.layers]
     for layer, offset in zip(ranks.layers, offsets, strict=True):
         for point, left in zip(layer, offset, strict=True):
             places[point] = left - offset[-1] / 2
-    turns = max(2, min(SETTLING, 300_000 // len(places)))
+    turns = max(6, min(SETTLING, 60_000 // len(places)))
     for turn in range(turns):
-        settling = turn >= turns - 2
+        settling = turn >= turns * 2 // 3
         for row in range(len(ranks.layers)) if turn % 2 else reversed(range(len(ranks.layers))):
             _move(ranks, row, offsets[row], places, nodes, None if settling else turn % 2 == 1)
-    first = min(place - extent / 2 for place, extent in zip(places, extents, strict=True))
-    return [place - first for place in places]
+    return places
 
 
 def _offsets(layer: list[int], extents: list[float], nodes: int, gaps: tuple[float, float]) -> list[float]:
     """How far each point of a row is from the first at least."""
     offsets = [0.0]
-    for one, other in zip(layer, layer[1:], strict=False):
+    for one, other in pairwise(layer):
         gap = gaps[0] if one < nodes and other < nodes else gaps[1]
         offsets.append(offsets[-1] + (extents[one] + extents[other]) / 2 + gap)
     return offsets
@@ -151,6 +155,78 @@ def _move(
         weights.append(pull * (STRAIGHT if point >= nodes else 1.0) if pull else 0.01)
     for point, offset, found in zip(layer, offsets, monotone(targets, weights), strict=True):
         places[point] = found + offset
+
+
+def _straighten(ranks: Ranks, offsets: list[list[float]], places: list[float], nodes: int) -> None:
+    """Puts what follows each other without a branch on one line, as far as there is room beside it."""
+    row_of, position = [0] * len(places), [0] * len(places)
+    for row, layer in enumerate(ranks.layers):
+        for index, point in enumerate(layer):
+            row_of[point], position[point] = row, index
+    paths = list(_paths(ranks, nodes))
+    for _ in range(2):
+        for path in paths:
+            rooms = [_room(ranks, offsets, places, row_of[point], position[point]) for point in path]
+            _align(path, rooms, places, ranks, nodes)
+
+
+def _paths(ranks: Ranks, nodes: int) -> Iterator[list[int]]:
+    """Points that follow each other without a branch: bends of an edge, boxes with one edge on that side."""
+    follower = [-1] * len(ranks.up)
+    first = bytearray(b"\x01") * len(ranks.up)
+    for point, below in enumerate(ranks.down):
+        if len(below) == 1 and len(ranks.up[below[0]]) == 1:
+            follower[point] = below[0]
+            first[below[0]] = 0
+    for start in range(len(ranks.up)):
+        if first[start] and (follower[start] >= 0 or start >= nodes):
+            path = [start]
+            while follower[path[-1]] >= 0:
+                path.append(follower[path[-1]])
+            yield path
+
+
+def _room(
+    ranks: Ranks, offsets: list[list[float]], places: list[float], row: int, index: int
+) -> tuple[float, float]:
+    """How far left and right a point may go between the ones beside it."""
+    layer, offset = ranks.layers[row], offsets[row]
+    low, high = float("-inf"), float("inf")
+    if index:
+        low = places[layer[index - 1]] + offset[index] - offset[index - 1]
+    if index + 1 < len(layer):
+        high = places[layer[index + 1]] - offset[index + 1] + offset[index]
+    return low, high
+
+
+def _align(
+    path: list[int], rooms: list[tuple[float, float]], places: list[float], ranks: Ranks, nodes: int
+) -> None:
+    """Stretches as long as can be are put on one line each, near where their points were."""
+    start = 0
+    while start < len(path):
+        low, high = rooms[start]
+        stop = start + 1
+        while stop < len(path) and max(low, rooms[stop][0]) <= min(high, rooms[stop][1]):
+            low, high = max(low, rooms[stop][0]), min(high, rooms[stop][1])
+            stop += 1
+        stretch = path[start:stop]
+        line = min(max(_line(stretch, places, ranks, nodes, low, high), low), high)
+        if stop - start > 1 or stretch[0] >= nodes:
+            for point in stretch:
+                places[point] = line
+        start = stop
+
+
+def _line(
+    stretch: list[int], places: list[float], ranks: Ranks, nodes: int, low: float, high: float
+) -> float:
+    """Where a stretch is best: bends below or above the end of their edge, boxes where most of them are."""
+    if all(point >= nodes for point in stretch):
+        for end in (*ranks.up[stretch[0]], *ranks.down[stretch[-1]]):
+            if low <= places[end] <= high:
+                return places[end]
+    return sorted([places[point] for point in stretch])[len(stretch) // 2]
 
 
 def monotone(targets: Sequence[float], weights: Sequence[float]) -> list[float]:

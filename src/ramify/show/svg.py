@@ -8,16 +8,19 @@ The names of nodes are text of people: they are escaped, and shortened with the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from ramify.show.drawing import Box, Drawing, Line, count_text, drawn
-from ramify.show.labels import SIZE, plain, width, xml
+from ramify.show.labels import SIZE, plain, shortened, width, xml
 from ramify.show.palette import LIGHT_PAGE, LOOKS, Look, colours, look
 from ramify.show.picture import LIMIT, Shape, counts, fold
 
 MARGIN: Final = 20.0
-LEGEND: Final = 30.0
+LEGEND: Final = 22.0
 HEADING: Final = 30.0
+NARROW: Final = 640.0
+"""A title or a legend makes a small picture so wide at most."""
 FONT: Final = "system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','DejaVu Sans',sans-serif"
 
 
@@ -37,10 +40,10 @@ def draw_svg(
     tally = counts(shown)
     top = MARGIN + (HEADING if title else 0.0)
     entries = list(_legend(tally)) if legend else []
-    wide = max(drawing.width, 160.0, min(width(title or "", 15), 900.0))
+    needed = max(width(title or "", 16.5), sum(extent for _, extent in entries))
+    wide = max(drawing.width, min(needed, NARROW))
     rows = _flowed(entries, wide)
-    wide = max([wide, *[sum(extent for _, extent in row) for row in rows]])
-    tall = drawing.height + top + MARGIN + LEGEND * len(rows)
+    tall = top + drawing.height + (LEGEND * len(rows) + 12 if rows else 0) + MARGIN
     left = MARGIN + (wide - drawing.width) / 2
     wide += 2 * MARGIN
     return "".join(
@@ -55,7 +58,7 @@ def draw_svg(
             f'<g transform="translate({_n(left)} {_n(top)})">',
             *_graph(shown, drawing),
             "</g>",
-            *_legend_rows(rows, top + drawing.height + LEGEND - 8),
+            *_legend_rows(rows, top + drawing.height + LEGEND + 6),
             "</svg>",
         ]
     )
@@ -84,9 +87,9 @@ def _style() -> str:
         ".rg-tip{fill:var(--rg-edge)}",
     ]
     for one in LOOKS.values():
-        rules.append(f".rg-{one.name} .rg-box{{stroke:var(--rg-{one.name});fill:var(--rg-{one.name}-fill)}}")
-        rules.append(f".rg-{one.name} .rg-pen{{stroke:var(--rg-{one.name})}}")
-        rules.append(f".rg-{one.name} .rg-solid{{fill:var(--rg-{one.name})}}")
+        rules.append(f".rg-box-{one.name}{{stroke:var(--rg-{one.name});fill:var(--rg-{one.name}-fill)}}")
+        rules.append(f".rg-pen-{one.name}{{stroke:var(--rg-{one.name})}}")
+        rules.append(f".rg-ink-{one.name}{{fill:var(--rg-{one.name})}}")
     return "".join(rules)
 
 
@@ -101,14 +104,8 @@ def _n(number: float) -> str:
 def _heading(title: str, wide: float) -> str:
     return (
         f'<text class="rg-ink" x="{_n(MARGIN)}" y="{_n(MARGIN + 10)}" font-size="15" font-weight="600"'
-        f' fill="{LIGHT_PAGE["ink"]}">{xml(_fitting(title, wide - 2 * MARGIN))}</text>'
+        f' fill="{LIGHT_PAGE["ink"]}">{xml(shortened(title, (wide - 2 * MARGIN) * SIZE / 16.5))}</text>'
     )
-
-
-def _fitting(title: str, room: float) -> str:
-    from ramify.show.labels import shortened
-
-    return shortened(title, room * SIZE / 16)
 
 
 # ---- the graph
@@ -117,21 +114,25 @@ def _fitting(title: str, room: float) -> str:
 def _graph(shapes: Sequence[Shape], drawing: Drawing) -> Iterator[str]:
     """Edges first, as they may touch no box and no name."""
     edge = LIGHT_PAGE["edge"]
-    yield f'<g class="rg-edge" fill="none" stroke="{edge}" stroke-width="1.3">'
+    thin = 1.3 if len(drawing.lines) < 400 else 0.9
+    yield f'<g class="rg-edge" fill="none" stroke="{edge}" stroke-width="{thin}">'
+    names = [shape.id for shape in shapes] + [""] * (len(drawing.boxes) - len(shapes))
     for line in drawing.lines:
-        ends = f"{shapes[line.upper].id} {shapes[line.lower].id}"
-        yield f'<path d="{_path(line, drawing.down)}" data-ends="{xml(ends)}"/>'
+        ends = f'data-from="{xml(names[line.upper])}" data-to="{xml(names[line.lower])}"'
+        yield f'<path d="{_path(line, drawing.down)}" {ends}/>'
     yield f'</g><g class="rg-tip" fill="{edge}">'
-    yield from _tips(drawing)
+    yield from _tips(drawing, len(shapes))
+    for junction in drawing.boxes[len(shapes) :]:
+        yield f'<circle cx="{_n(junction.x)}" cy="{_n(junction.y)}" r="3"/>'
     yield "</g>"
-    for shape, box in zip(shapes, drawing.boxes, strict=True):
+    for shape, box in zip(shapes, drawing.boxes, strict=False):
         yield _node(shape, box)
 
 
 def _path(line: Line, down: bool) -> str:
     """Bows between the layers, straight pieces beside the boxes."""
     parts = [f"M{_at(line.points[0])}"]
-    for number, (one, other) in enumerate(zip(line.points, line.points[1:], strict=False)):
+    for number, (one, other) in enumerate(pairwise(line.points)):
         aligned = one[0] == other[0] if down else one[1] == other[1]
         if aligned or number % 2 == 0:
             parts.append(f"L{_at(other)}")
@@ -148,13 +149,13 @@ def _at(point: tuple[float, float]) -> str:
     return f"{_n(point[0])} {_n(point[1])}"
 
 
-def _tips(drawing: Drawing) -> Iterator[str]:
+def _tips(drawing: Drawing, shapes: int) -> Iterator[str]:
     """One arrowhead for all edges that end at one place."""
     seen = set()
     for line in drawing.lines:
-        if not line.back:
+        if not line.back and line.lower < shapes:
             seen.add((line.points[-1], 1))
-        if line.back or line.both:
+        if (line.back or line.both) and line.upper < shapes:
             seen.add((line.points[0], -1))
     for (x, y), way in sorted(seen):
         back = -6.5 * way
@@ -169,7 +170,7 @@ def _node(shape: Shape, box: Box) -> str:
     middle = box.y + box.height / 2
     return "".join(
         [
-            f'<g class="rg-node rg-{one.name}" data-id="{xml(shape.id)}">',
+            f'<g class="rg-node" data-id="{xml(shape.id)}">',
             f"<title>{xml(_tooltip(shape))}</title>",
             _cards(box, one) if shape.count > 1 else "",
             _rect(box, one),
@@ -190,10 +191,10 @@ def _tooltip(shape: Shape) -> str:
     return "\n".join([*lines, *shape.title.splitlines()])
 
 
-def _rect(box: Box, one: Look, inset: float = 0.0) -> str:
+def _rect(box: Box, one: Look) -> str:
     dashes = ' stroke-dasharray="4 2.5"' if one.dashed else ""
     return (
-        f'<rect class="rg-box" x="{_n(box.x)}" y="{_n(box.y)}" width="{_n(box.width)}"'
+        f'<rect class="rg-box-{one.name}" x="{_n(box.x)}" y="{_n(box.y)}" width="{_n(box.width)}"'
         f' height="{_n(box.height)}" rx="6" fill="{one.fill}" stroke="{one.stroke}"'
         f' stroke-width="1.5"{dashes}/>'
     )
@@ -207,16 +208,16 @@ def _cards(box: Box, one: Look) -> str:
         for by in (3.0, 6.0)
     ]
     return (
-        f'<path class="rg-pen" d="{"".join(outlines)}" fill="none" stroke="{one.stroke}"'
+        f'<path class="rg-pen-{one.name}" d="{"".join(outlines)}" fill="none" stroke="{one.stroke}"'
         ' stroke-width="1.2" opacity=".6"/>'
     )
 
 
 def _sign(one: Look, x: float, y: float) -> str:
-    kind, paint = ("rg-solid", "fill") if one.filled else ("rg-pen", "stroke")
+    kind, paint = ("rg-ink", "fill") if one.filled else ("rg-pen", "stroke")
     other = "" if one.filled else ' fill="none" stroke-width="2" stroke-linecap="round"'
     return (
-        f'<path class="{kind}" transform="translate({_n(x)} {_n(y)}) scale(.875)" d="{one.sign}"'
+        f'<path class="{kind}-{one.name}" transform="translate({_n(x)} {_n(y)}) scale(.875)" d="{one.sign}"'
         f' {paint}="{one.stroke}"{other}/>'
     )
 
@@ -233,8 +234,8 @@ def _group(shape: Shape, box: Box, middle: float) -> str:
     for status, count in tally.items():
         one, part = look(status), room * count / max(1, sum(tally.values()))
         parts.append(
-            f'<g class="rg-{one.name}"><rect class="rg-solid" x="{_n(at)}"'
-            f' y="{_n(box.y + box.height - 5)}" width="{_n(part)}" height="2.6" fill="{one.stroke}"/></g>'
+            f'<rect class="rg-ink-{one.name}" x="{_n(at)}" y="{_n(box.y + box.height - 5)}"'
+            f' width="{_n(part)}" height="2.6" fill="{one.stroke}"/>'
         )
         at += part
     return "".join(parts)
@@ -245,13 +246,15 @@ def _group(shape: Shape, box: Box, middle: float) -> str:
 
 def _legend(tally: dict[str, int]) -> Iterator[tuple[str, float]]:
     """One entry for each status that there is, and how much room it takes."""
+    if not tally:
+        yield f'<text class="rg-soft" font-size="12" fill="{LIGHT_PAGE["soft"]}">no nodes</text>', 60
     for status, count in tally.items():
         one = look(status)
         text = f"{count} {plain(status)}"
         sign = _sign(one, 0, -11)
         yield (
-            f'<g class="rg-{one.name}">{sign}<text class="rg-soft" x="20" font-size="12"'
-            f' fill="{LIGHT_PAGE["soft"]}">{xml(text)}</text></g>',
+            f'{sign}<text class="rg-soft" x="20" font-size="12" fill="{LIGHT_PAGE["soft"]}">'
+            f"{xml(text)}</text>",
             20 + width(text, 12) + 18,
         )
 
@@ -270,5 +273,5 @@ def _legend_rows(rows: Sequence[Sequence[tuple[str, float]]], y: float) -> Itera
     for number, row in enumerate(rows):
         x = MARGIN
         for entry, extent in row:
-            yield f'<g transform="translate({_n(x)} {_n(y + number * LEGEND * 0.75)})">{entry}</g>'
+            yield f'<g transform="translate({_n(x)} {_n(y + number * LEGEND)})">{entry}</g>'
             x += extent
