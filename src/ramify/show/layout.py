@@ -123,10 +123,21 @@ def _settled(ranks: Ranks, offsets: list[list[float]], nodes: int) -> list[float
             places[point] = left - offset[-1] / 2
     turns = max(6, min(SETTLING, 60_000 // len(places)))
     for turn in range(turns):
-        settling = turn >= turns * 2 // 3
-        for row in range(len(ranks.layers)) if turn % 2 else reversed(range(len(ranks.layers))):
-            _move(ranks, row, offsets[row], places, nodes, None if settling else turn % 2 == 1)
+        both = turn >= turns * 2 // 3
+        _turn(ranks, offsets, places, nodes, None if both else turn % 2 == 1)
+    sources = sum([not above for above in ranks.up])
+    sinks = sum([not below for below in ranks.down])
+    _turn(
+        ranks, offsets, places, nodes, sources > sinks
+    )  # a tree's nodes are in the middle of their branches
     return places
+
+
+def _turn(
+    ranks: Ranks, offsets: list[list[float]], places: list[float], nodes: int, downwards: bool | None
+) -> None:
+    for row in range(len(offsets)) if downwards else reversed(range(len(offsets))):
+        _move(ranks, row, offsets[row], places, nodes, downwards)
 
 
 def _offsets(layer: list[int], extents: list[float], nodes: int, gaps: tuple[float, float]) -> list[float]:
