@@ -129,20 +129,21 @@ def test_a_figure_for_every_status(plotly: Any) -> None:
     shapes = [Shape(s, f"<b>{s}</b>", s, STATUSES[:number][-1:]) for number, s in enumerate(STATUSES)]
     view = live_view(shapes, "plotly")
     assert isinstance(view, PlotlyPicture) and isinstance(view.figure, plotly.Figure)
-    edges, *traces = view.figure.data
+    edges, boxes, *traces = view.figure.data
     assert edges.x.count(None) == len(STATUSES) - 1
+    assert boxes.x.count(None) == len(STATUSES)
     assert [trace.name for trace in traces] == [f"{status} (1)" for status in STATUSES]
     assert len({trace.marker.color for trace in traces}) == len(STATUSES)
     assert len({trace.marker.symbol for trace in traces}) == len(STATUSES)
-    assert all(trace.text[0].startswith("&lt;b&gt;") for trace in traces)
+    assert all(trace.text[0].startswith(" &lt;b&gt;") for trace in traces)
 
 
 def test_a_figure_follows_its_updates(plotly: Any) -> None:
     view = live_view([Shape("1", "a", "Running")], "plotly")
-    shown = {trace.name for trace in view.figure.data[1:] if trace.showlegend}
+    shown = {trace.name for trace in view.figure.data[2:] if trace.showlegend}
     view.update([Shape("1", "a", "Completed"), Shape("2", "b", "Completed", ("1",))])
     assert shown == {"Running (1)"}
-    assert {trace.name for trace in view.figure.data[1:] if trace.showlegend} == {"Completed (2)"}
+    assert {trace.name for trace in view.figure.data[2:] if trace.showlegend} == {"Completed (2)"}
 
 
 @pytest.mark.usefixtures("kernel")
@@ -151,11 +152,11 @@ def test_in_a_notebook_the_figure_is_a_widget(plotly: Any) -> None:
     view = live_view(DIAMOND, "plotly")
     assert isinstance(view.figure, plotly.FigureWidget)
     view.update(DIAMOND[:1])
-    assert len(view.figure.data[1].x) == 1
+    assert len(view.figure.data[2].x) == 1
 
 
 @pytest.mark.parametrize("parents", [[], [[]], [[], [0]], [[], [0], [0], [1, 2]]])
 def test_small_graphs_are_figures(plotly: Any, parents: list[list[int]]) -> None:
     figure = live_view(shapes_of(parents), "plotly").figure
-    assert sum(len(trace.x) for trace in figure.data[1:]) == len(parents)
+    assert sum(len(trace.x) for trace in figure.data[2:]) == len(parents)
     assert figure.to_html(include_plotlyjs=False)

@@ -86,7 +86,7 @@ def test_a_junction_stands_for_all_edges_between_two_groups() -> None:
 def test_a_wide_graph_flows_to_the_right() -> None:
     drawn = check_picture(shapes_of([[], *[[0] for _ in range(60)]]))
     assert all(drawn.boxes["0"].x + drawn.boxes["0"].width < drawn.boxes[str(n)].x for n in range(1, 61))
-    assert drawn.whole.width < 500
+    assert drawn.whole.width < 700  # the legend is the widest
 
 
 def test_parts_that_nothing_joins_share_the_page() -> None:

@@ -55,5 +55,9 @@ class GraphWidget(anywidget.AnyWidget):  # type: ignore[misc,unused-ignore]  # u
         data = {**data, "text/html": self._repr_html_()}
         return (data, *rest) if isinstance(bundle, tuple) else data
 
+    def __repr__(self) -> str:
+        numbers = ", ".join(f"{count} {status}" for status, count in self.counts.items())
+        return f"<GraphWidget: {numbers or 'no nodes'}>"
+
     def _repr_html_(self) -> str:
         return fragment(self._shapes, title=self._title, limit=self._limit)

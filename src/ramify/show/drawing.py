@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from ramify.show.labels import shortened, width
-from ramify.show.layering import components
+from ramify.show.layering import acyclic, components, layers
 from ramify.show.layout import Layout, layered
 from ramify.show.picture import Shape, numbered_parents
 
@@ -90,7 +90,7 @@ def count_text(count: int) -> str:
     return f"×{count:,}".replace(",", "\u202f") if count > 1 else ""
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def _drawn(parents: tuple[tuple[int, ...], ...], names: tuple[tuple[str, int], ...]) -> Drawing:
     joined = bundled(parents)
     labels = [shortened(name, LONGEST) or "(no name)" for name, _ in names]
@@ -133,18 +133,15 @@ def _box_width(label: str, count: int) -> float:
 
 def _flows_down(measured: _Measured) -> bool:
     """Whether the picture is easier to see as a whole from top to bottom than from left to right."""
-    layout = layered(measured.parents)
-    rows = [0.0] * layout.depth
-    heights = [0.0] * layout.depth
-    columns = [0.0] * layout.depth
-    for row, wide in zip(layout.rows, measured.widths, strict=True):
+    placed = layers(*acyclic(measured.parents))
+    depth = max(placed, default=-1) + 1
+    rows, heights, columns = [0.0] * depth, [0.0] * depth, [0.0] * depth
+    for row, wide in zip(placed, measured.widths, strict=True):
         rows[row] += wide + GAP
         heights[row] += HEIGHT + GAP
         columns[row] = max(columns[row], wide)
-    if not layout.depth:
-        return True
-    down = max(max(rows) / PAGE[0], layout.depth * (HEIGHT + LANE) / PAGE[1])
-    right = max((sum(columns) + layout.depth * LANE) / PAGE[0], max(heights) / PAGE[1])
+    down = max(max(rows, default=0) / PAGE[0], depth * (HEIGHT + LANE) / PAGE[1])
+    right = max((sum(columns) + depth * LANE) / PAGE[0], max(heights, default=0) / PAGE[1])
     return down <= max(1.0, right * 1.2)
 
 

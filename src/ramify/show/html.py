@@ -20,7 +20,10 @@ from ramify.show.svg import draw_svg
 PAN_AND_ZOOM: Final = Path(__file__).with_name("panzoom.js")
 """The script: one function, `ramifyPanZoom(holder, kept)`."""
 
-START: Final = 'document.querySelectorAll(".rg-holder").forEach((holder) => ramifyPanZoom(holder, null));'
+START: Final = """
+document.querySelectorAll(".rg-holder").forEach((holder) => ramifyPanZoom(holder, null));
+document.querySelector(".rg-hint").hidden = false;
+"""
 
 
 def draw_html(shapes: Sequence[Shape], *, title: str | None = None, limit: int | None = LIMIT) -> str:
@@ -45,9 +48,9 @@ def draw_html(shapes: Sequence[Shape], *, title: str | None = None, limit: int |
         f"background:{light['page']};color:{light['soft']}}}"
         f"@media (prefers-color-scheme:dark){{body{{background:{dark['page']};color:{dark['soft']}}}}}"
         ".rg-holder{overflow:auto}.rg-holder svg{display:block;margin:0 auto;max-width:100%;height:auto}"
-        "p{margin:8px 20px}.rg-script{display:none}</style></head><body>"
+        "p{margin:8px 20px}</style></head><body>"
         f'<div class="rg-holder">{draw_svg(shapes, title=title, limit=limit)}</div>'
-        '<p class="rg-script">Drag to move, Ctrl and the wheel to scale, double click for the whole.</p>'
+        '<p class="rg-hint" hidden>Drag to move, Ctrl and the wheel to scale, double click for the whole.</p>'
         f"<script>{script}</script></body></html>\n"
     )
 

@@ -1,7 +1,7 @@
 """Text in pictures: how wide it is, shortened to fit, and safe in XML.
 
-A picture brings no font, so widths are those of a wide common one (Verdana's cousin DejaVu Sans would be the
-widest) and a little more: what is drawn in a narrower font leaves some room.
+A picture brings no font, so widths are about those of DejaVu Sans, the widest of the common ones: what is
+drawn in a narrower font leaves some room.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def shortened(text: str, room: float) -> str:
     """One line of text that is no wider than `room` pixels: its beginning and its end.
 
     >>> shortened("train", 100), shortened("evaluate_on_the_whole_held_out_set (12)", 150)
-    ('train', 'evaluate_o…ut_set (12)')
+    ('train', 'evaluate_o…t_set (12)')
     """
     line = _BREAKS.sub(" ", _BIDI.sub("", plain(text))).strip()
     if width(line) <= room:

@@ -17,6 +17,9 @@ from ramify.show.palette import LIGHT_PAGE, LOOKS, Look, colours, look
 from ramify.show.picture import LIMIT, Shape, counts, fold
 
 MARGIN: Final = 20.0
+SMALLEST: Final = 0.6
+"""Where a page shrinks the picture to its width, no further than this: below it names cannot be read."""
+
 LEGEND: Final = 22.0
 HEADING: Final = 30.0
 NARROW: Final = 640.0
@@ -51,6 +54,7 @@ def draw_svg(
             f'<svg xmlns="http://www.w3.org/2000/svg" class="ramify-graph" role="img"'
             f' aria-label="{xml(_spoken(title, tally))}"'
             f' viewBox="0 0 {_n(wide)} {_n(tall)}" width="{_n(wide)}" height="{_n(tall)}"'
+            f' style="min-width:{_n(wide * SMALLEST)}px"'
             f' font-family="{FONT}" font-size="{SIZE}">',
             f"<style>{STYLE}</style>",
             f'<rect class="rg-page" width="100%" height="100%" rx="6" fill="{LIGHT_PAGE["page"]}"/>',
