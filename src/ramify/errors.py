@@ -218,5 +218,9 @@ class InfrastructureError(RamifyError, RuntimeError):
     """What Ramify itself needs was lost: a fork template, a pool, a connection."""
 
 
+class MissingExtraError(RamifyError, ImportError):
+    """Something optional that is not installed: `package`, and the `extra` of Ramify that brings it."""
+
+
 class RamifyWarning(UserWarning):
     """Something was ignored, replaced or could not be recorded, and the run went on."""

@@ -1,0 +1,1 @@
+"""What is shown live in Jupyter. Needs the extra `notebook`; found by entry point, never by import."""
