@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from ramify.core.table import BAD, CANCELLED, FAILED
+from ramify.dag.execution import by_name
 from ramify.dag.node import Node
 from ramify.dag.status import STATUS_OF, Mode, Status
 from ramify.errors import NotStartedError, RunTimeout, StartedError
@@ -49,12 +50,16 @@ class Live:
             """What the graph is known by."""
 
     _cancelled_early: bool
+    _whole_attempts: int
+    visualization: Any
+    """The last picture that `visualize` made, or None."""
 
     def _init_live(self, done: Callback | None, update: Callback | None) -> None:
         self._submitted = None
         self._stages = None
         self._cancelled_early = False
         self._whole_attempts = 0
+        self.visualization = None
         self._done_callbacks = []
         self._update_callbacks = []
         if done is not None:
@@ -462,6 +467,27 @@ class Live:
         }
 
     get_tiledb_plot_node_details = node_details
+
+    def visualize(self, notebook: bool = True, auto_update: bool = True, force_plotly: bool = False) -> Any:
+        """A picture of the graph; it is kept as `visualization` too.
+
+        In a notebook it is a live widget where `ramify[notebook]` is installed, else a picture that a
+        notebook shows (`save("graph.svg")` and `save("graph.html")` write it anywhere). `force_plotly` gives
+        a Plotly figure (`ramify[plotly]`). With `auto_update` it changes while the graph runs.
+
+        >>> from ramify import DAG
+        >>> dag = DAG()
+        >>> _ = dag.submit(abs, dag.submit(int, "-5"))
+        >>> dag.visualize(notebook=False)
+        <Picture of 2 nodes: 2 Not Started>
+        """
+        self.visualization = by_name("pictures", "visualize")(self, notebook, auto_update, force_plotly)
+        return self.visualization
+
+    def _repr_html_(self) -> str:
+        from ramify.show.html import fragment
+
+        return str(fragment(by_name("pictures", "shapes_of")(self)))
 
     def __enter__(self) -> Self:
         return self
