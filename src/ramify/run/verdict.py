@@ -8,7 +8,9 @@ from typing import Any
 from ramify.core.columns import Columns
 from ramify.core.table import BLOCKED, CANCELLED, FAILED, GOOD, REST
 from ramify.errors import InfrastructureError, JobCancelled, JobTimeout, RunTimeout, WorkerDied
+from ramify.ports import Outcome
 from ramify.run.driver import Driver
+from ramify.run.ends import told_before
 from ramify.run.failure import DAGExecutionError
 from ramify.run.view import LOGS
 from ramify.run.work import PlanWork
@@ -29,7 +31,7 @@ def status_of(driver: Driver) -> str:
 
 def error_of(driver: Driver, work: PlanWork, folder: str) -> DAGExecutionError:
     """The error of a run that is over and not good; its cause is the first failure's own exception."""
-    node = driver.first_failure
+    node = _first_failure(driver)
     facts = {
         **_jobs(work),
         "plan_dir": work.plan.path,
@@ -45,8 +47,9 @@ def error_of(driver: Driver, work: PlanWork, folder: str) -> DAGExecutionError:
         error = DAGExecutionError(str(cause), cause=cause, **facts)
     else:
         log = os.path.join(folder, LOGS, log_name(work.engine.keys[node], work.engine.attempts[node]))
-        failure = driver.outcomes[node].error
-        cause = _cause(driver, node, log)
+        outcome = driver.outcomes.get(node) or told_before(work.engine.reasons.get(node))
+        failure = outcome.error
+        cause = _cause(driver, node, outcome, log)
         error = DAGExecutionError(
             failed_job_id=work.engine.keys[node],
             cause=cause,
@@ -58,10 +61,17 @@ def error_of(driver: Driver, work: PlanWork, folder: str) -> DAGExecutionError:
     return error
 
 
-def _cause(driver: Driver, node: int, log: str) -> BaseException:
+def _first_failure(driver: Driver) -> int | None:
+    """The first of this driver, else any that an earlier driver of the run left."""
+    if driver.first_failure is not None:
+        return driver.first_failure
+    left = driver.engine.state.find(FAILED)
+    return None if left < 0 or driver.overdue else left
+
+
+def _cause(driver: Driver, node: int, outcome: Outcome, log: str) -> BaseException:
     from ramify.worker.failure import revive
 
-    outcome = driver.outcomes[node]
     failure = outcome.error
     assert failure is not None, "the driver gives every failed outcome its failure"
     facts = {"job_id": driver.engine.keys[node], "attempt": driver.engine.attempts[node]}
