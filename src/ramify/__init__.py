@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ramify.errors import ArgumentError as ArgumentError
     from ramify.errors import CallFormError as CallFormError
     from ramify.errors import ChecksumError as ChecksumError
+    from ramify.errors import ControlError as ControlError
     from ramify.errors import CycleError as CycleError
     from ramify.errors import DraftError as DraftError
     from ramify.errors import DuplicateKeyError as DuplicateKeyError
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from ramify.errors import RamifySerializationError as RamifySerializationError
     from ramify.errors import RamifyWarning as RamifyWarning
     from ramify.errors import RemoteError as RemoteError
+    from ramify.errors import RunOverError as RunOverError
     from ramify.errors import RunTimeout as RunTimeout
     from ramify.errors import StorageError as StorageError
     from ramify.errors import TargetError as TargetError
@@ -91,12 +93,12 @@ _HOMES = {
     "ramify.dag.preview": "Preview",
     "ramify.dag.resume": "resume",
     "ramify.errors": (
-        "ArgumentError CallFormError ChecksumError CycleError DraftError DuplicateKeyError GraphError "
-        "InfrastructureError JobCancelled JobError JobIdError JobTimeout JournalError LockedError ModeError "
-        "NotCallableError OutputsExistError ParentFailed PlanError PlanVersionError "
+        "ArgumentError CallFormError ChecksumError ControlError CycleError DraftError DuplicateKeyError "
+        "GraphError InfrastructureError JobCancelled JobError JobIdError JobTimeout JournalError "
+        "LockedError ModeError NotCallableError OutputsExistError ParentFailed PlanError PlanVersionError "
         "RamifyDeserializationError RamifyError RamifyKeyDecodingError RamifyKeyEncodingError "
-        "RamifySerializationError RamifyWarning RemoteError RunTimeout StorageError TargetError "
-        "UnknownKeyError UnknownRunError UnpicklableError WorkerDied"
+        "RamifySerializationError RamifyWarning RemoteError RunOverError RunTimeout StorageError "
+        "TargetError UnknownKeyError UnknownRunError UnpicklableError WorkerDied"
     ),
     "ramify.models": "Backoff RetryPolicy RetryStrategy",
     "ramify.plan.load": (

@@ -165,6 +165,14 @@ class UnknownRunError(RamifyError, KeyError):
     """No run of that name; `name` holds it."""
 
 
+class RunOverError(RamifyError, RuntimeError):
+    """Something was asked of a run that nobody drives any more; `folder` is the run's."""
+
+
+class ControlError(RamifyError, RuntimeError):
+    """The driver of a run refused what was asked of it; `request` holds that."""
+
+
 # ---- running
 
 

@@ -11,6 +11,7 @@ import click
 from ramify.cli.output import hush
 from ramify.errors import (
     ArgumentError,
+    ControlError,
     DraftError,
     GraphError,
     InfrastructureError,
@@ -23,6 +24,7 @@ from ramify.errors import (
     PlanError,
     RamifyError,
     RamifyKeyEncodingError,
+    RunOverError,
     StorageError,
     TargetError,
     UnknownKeyError,
@@ -44,6 +46,8 @@ COMMANDS: Final = {
     "plan": "Tell what a run would do with each job, and why.",
     "why": "Tell why a job ran, or did not have to.",
     "status": "Tell how a run stands, by group.",
+    "cancel": "Give up a run that goes on, or jobs of it.",
+    "retry": "Try failed and cancelled jobs of a run again.",
     "resume": "Go on with a run that was killed, cancelled or failed.",
     "accept": "Declare outputs good under the present code.",
     "logs": "Print what jobs wrote.",
@@ -68,6 +72,8 @@ _CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (UnknownKeyError, USAGE),
     (OutputsExistError, USAGE),
     (ModeError, USAGE),
+    (RunOverError, USAGE),
+    (ControlError, USAGE),
     (TargetError, INVALID),
     (GraphError, INVALID),
     (DraftError, INVALID),

@@ -3,28 +3,48 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import click
 
 from ramify.cli.ending import Ending
 from ramify.cli.find import RUN_HELP, complete_run, find_run
 from ramify.cli.output import RETRIES_HELP, json_option, verbose_option
+from ramify.run.view import RunView
 from ramify.settings import MODES
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def driver_options(command: _Command) -> _Command:
+    """The flags that say how a new driver of a run works, where it is not as before."""
+    flags = [
+        click.option("-j", "--jobs", type=click.IntRange(1), help="Jobs at a time [as before]."),
+        click.option(
+            "-k", "--keep-going", is_flag=True, default=None, help="After a failure go on with the rest."
+        ),
+        click.option("--mode", type=click.Choice(MODES), help="Where a job runs [as before]."),
+        click.option("--retries", metavar="N|WORDS", help=f"{RETRIES_HELP} [as before]."),
+        click.option(
+            "--timeout", type=click.FloatRange(0, min_open=True), help="Most seconds of one attempt."
+        ),
+        click.option(
+            "--deadline", type=click.FloatRange(0, min_open=True), help="Most seconds of the whole run."
+        ),
+        click.option("-q", "--quiet", is_flag=True, default=False, help="Print failures only."),
+    ]
+    for flag in reversed(flags):
+        command = flag(command)
+    return command
 
 
 @click.command(epilog=RUN_HELP)
 @click.argument("run", required=False, shell_complete=complete_run)
-@click.option("-j", "--jobs", type=click.IntRange(1), help="Jobs at a time [as before].")
-@click.option("-k", "--keep-going", is_flag=True, default=None, help="After a failure go on with the rest.")
-@click.option("--mode", type=click.Choice(MODES), help="Where a job runs [as before].")
-@click.option("--retries", metavar="N|WORDS", help=f"{RETRIES_HELP} [as before].")
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Most seconds of one attempt.")
-@click.option("--deadline", type=click.FloatRange(0, min_open=True), help="Most seconds of the whole run.")
-@click.option("-q", "--quiet", is_flag=True, default=False, help="Print failures only.")
+@driver_options
 @verbose_option
 @json_option
-def resume(run: str | None, quiet: bool, as_json: bool, **flags: Any) -> int:
+def resume(run: str | None, as_json: bool, **flags: Any) -> int:
     """Go on with a run: the same graph and journal, a new driver.
 
     What is complete stays. What was under way, failed, or is damaged or gone, is done again. The code is read
@@ -33,13 +53,17 @@ def resume(run: str | None, quiet: bool, as_json: bool, **flags: Any) -> int:
 
     Example: ramify resume latest -j 4
     """
+    return go_on(find_run(run), flags, as_json=as_json)
+
+
+def go_on(view: RunView, flags: dict[str, Any], *, as_json: bool, only: Sequence[str] | None = None) -> int:
+    """Drives the run from here on, tells how it ended, and returns the exit code."""
     from ramify.dag.resume import resume_view
     from ramify.show.progress import make_progress
     from ramify.values.sources import import_current_sources
 
     import_current_sources()
-    view = find_run(run)
-    ending = Ending(view.folder, quiet=quiet or as_json, as_json=as_json)
+    ending = Ending(view.folder, quiet=flags["quiet"] or as_json, as_json=as_json)
     options = {
         "max_workers": flags["jobs"],
         "execution_mode": flags["mode"],
@@ -47,6 +71,7 @@ def resume(run: str | None, quiet: bool, as_json: bool, **flags: Any) -> int:
         "retries": flags["retries"],
         "timeout": flags["timeout"],
         "deadline": flags["deadline"],
+        "only": only,
     }
     ending.say([f"{ending.bold(view.name)}  resumed in {ending.short(os.path.dirname(view.plan))}"])
     return ending.of(lambda: resume_view(view, observers=make_progress(not ending.quiet), **options))

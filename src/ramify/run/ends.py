@@ -65,3 +65,13 @@ def facts_of(outcome: Outcome, failure: Failure) -> dict[str, Any]:
         "seconds": outcome.seconds or None,
     }
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def told_before(facts: Any) -> Outcome:
+    """The outcome that an earlier driver told with `facts_of`, as far as it was kept."""
+    kept = facts if isinstance(facts, dict) else {}
+    type_name, message = str(kept.get("type", "JobError")), str(kept.get("message", "no reason is known"))
+    during = str(kept.get("during", "call"))
+    failure = Failure(type_name, message, str(kept.get("traceback", "")), during=during)
+    kind = "died" if during == "died" else "error"
+    return Outcome(kind, error=failure, exit_code=kept.get("exit_code"), signal=kept.get("signal"))

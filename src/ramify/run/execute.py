@@ -6,6 +6,7 @@ import os
 import sys
 import time
 import warnings
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -13,7 +14,14 @@ from typing import Any
 from ramify._version import __version__
 from ramify.catalogue import open_catalogue
 from ramify.core.engine import EVERYTHING
-from ramify.errors import ModeError, OutputsExistError, PlanError, RamifyError, RamifyWarning
+from ramify.errors import (
+    JobIdError,
+    ModeError,
+    OutputsExistError,
+    PlanError,
+    RamifyError,
+    RamifyWarning,
+)
 from ramify.files.lock import FolderLock
 from ramify.journals.file import FileJournal
 from ramify.models import plain_retries
@@ -29,6 +37,7 @@ from ramify.run.assemble import (
 )
 from ramify.run.collector import collector_off
 from ramify.run.contract import Policy
+from ramify.run.control import Attention
 from ramify.run.driver import Driver
 from ramify.run.interrupts import Interrupts
 from ramify.run.limits import check_demands, machine_limits
@@ -87,7 +96,8 @@ def execute(plan_path: str, **options: Any) -> LazyDict:
 def resume(plan_path: str, name: str, **options: Any) -> LazyDict:
     """Goes on with a run of a plan: the same graph, the same journal, a new driver.
 
-    What is complete stays; what was under way, failed or is no longer there is done again. Raises as
+    What is complete stays; what was under way, failed or is no longer there is done again; with `only`, the
+    jobs of these ids that have no output, what keeps them from running, and what follows. Raises as
     `execute` does, and `PlanError` where the plan is another by now.
     """
     chosen = Options(**options)
@@ -104,8 +114,16 @@ def resume(plan_path: str, name: str, **options: Any) -> LazyDict:
         _after_a_death(plan, lock)
         _look_at_codes(plan)
         store = FolderStore(plan.outputs)
-        Run(plan, name, chosen, fold_run(folder, plan, store, cache=input_cache())).carry_out()
+        past = fold_run(folder, plan, store, cache=input_cache())
+        _look_at_ids(chosen.only or (), past)
+        Run(plan, name, chosen, past).carry_out()
     return LazyDict(plan.outputs)
+
+
+def _look_at_ids(job_ids: Sequence[str], work: PlanWork) -> None:
+    for job_id in job_ids:
+        if job_id not in work.engine.number:
+            raise JobIdError(f"the run {work.run_name} has no job {job_id!r}", job_id=job_id)
 
 
 def _look_at_codes(plan: Plan) -> None:
@@ -145,6 +163,7 @@ class Run:
         self.end: dict[str, Any] | None = None
         self._prepare_outputs()
         self.driver = self._make_driver()
+        self.driver.attend = Attention(self.folder, self.driver).look
 
     def _new_work(self) -> PlanWork:
         options = self.options
@@ -164,7 +183,7 @@ class Run:
     def _prepare_outputs(self) -> None:
         """Takes in what a killed run left whole, or refuses to mix with what is there."""
         if self.resumed:
-            back_to_work(self.work, time.time())
+            back_to_work(self.work, time.time(), self.options.only)
         elif self.options.is_reusing:
             if adopt_parts(self.plan, self.store):
                 self.work.rebuilder.look_again()

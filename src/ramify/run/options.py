@@ -43,7 +43,8 @@ class Options:
     resources that win over the machine's. `durable` survives a power cut. `on_start`
     gets the `Run` before anything runs. `lock` is the run folder's, where the caller has it. `target` names
     what is run, for telling what a job was made of the last time. `just_compiled` says that the plan's
-    fingerprints are of today; else they are made anew. `on_built` is called before the first job, if any is
+    fingerprints are of today; else they are made anew. `only` are the jobs that going on is about.
+    `on_built` is called before the first job, if any is
     to run. `on_stale` gets, before anything starts, the jobs with an earlier result that does not stand, and
     why; with `reuse="exists"` those whose result is kept all the same.
     """
@@ -68,6 +69,7 @@ class Options:
     lock: FolderLock | None = None
     target: str = ""
     just_compiled: bool = False
+    only: Sequence[str] | None = None
     on_built: Callable[[], object] | None = None
     on_stale: Callable[[list[tuple[str, Cause]]], object] | None = None
 

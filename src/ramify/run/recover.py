@@ -7,12 +7,14 @@ did can be told, and what its workers left can be adopted with a true trace, aft
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
 from ramify.core.replay import replay
 from ramify.core.table import GOOD, REST, RUNNING
+from ramify.core.views import with_bad_parents
 from ramify.errors import JournalError, PlanError, StorageError
 from ramify.files.local import link_file, write_atomic
 from ramify.journals.file import read_journal
@@ -132,11 +134,12 @@ def end_orphans(plan: Plan) -> int:
     return len(pids)
 
 
-def back_to_work(work: PlanWork, t: float) -> int:
+def back_to_work(work: PlanWork, t: float, only: Sequence[str] | None = None) -> int:
     """Puts a folded run where a new driver can go on; returns how many jobs are to be done.
 
     What was under way when the driver died is taken in where its output is whole, else given up; so is what
-    had not started. All of that, what had failed, and outputs that are no longer there, go back to the start.
+    had not started. All of that, what had failed, and outputs that are no longer there, go back to the start;
+    or `only` jobs of these ids that ended without a value, what blocks them, and what they block.
     """
     engine = work.engine
     why = "its driver died"
@@ -153,7 +156,10 @@ def back_to_work(work: PlanWork, t: float) -> int:
         else:
             engine.succeeded(node, attempt, digest, t)
     engine.cancelled_all(why, t)
-    again = [n for n in range(len(engine)) if engine.wanted[n] and _is_to_be_done(work, n)]
+    if only is None:
+        again = [n for n in range(len(engine)) if engine.wanted[n] and _is_to_be_done(work, n)]
+    else:
+        again = with_bad_parents(engine, [engine.number[job_id] for job_id in only])
     engine.reset(again, "resumed", t)
     wanted = [n for n in range(len(engine)) if engine.wanted[n] and not REST[engine.state[n]]]
     engine.want(wanted, "resumed", t)

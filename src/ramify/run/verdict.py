@@ -9,7 +9,7 @@ from ramify.core.columns import Columns
 from ramify.core.table import BLOCKED, CANCELLED, FAILED, GOOD, REST
 from ramify.errors import JobCancelled, RunTimeout
 from ramify.run.driver import Driver
-from ramify.run.ends import exception_of
+from ramify.run.ends import exception_of, told_before
 from ramify.run.failure import DAGExecutionError
 from ramify.run.view import LOGS
 from ramify.run.work import PlanWork
@@ -30,7 +30,7 @@ def status_of(driver: Driver) -> str:
 
 def error_of(driver: Driver, work: PlanWork, folder: str) -> DAGExecutionError:
     """The error of a run that is over and not good; its cause is the first failure's own exception."""
-    node = driver.first_failure
+    node = _first_failure(driver)
     facts = {
         **_jobs(work),
         "plan_dir": work.plan.path,
@@ -46,9 +46,10 @@ def error_of(driver: Driver, work: PlanWork, folder: str) -> DAGExecutionError:
         error = DAGExecutionError(str(cause), cause=cause, **facts)
     else:
         log = os.path.join(folder, LOGS, log_name(work.engine.keys[node], work.engine.attempts[node]))
-        failure = driver.outcomes[node].error
-        facts_of_it = {"job_id": work.engine.keys[node], "attempt": work.engine.attempts[node], "log": log}
-        cause = exception_of(driver.outcomes[node], **facts_of_it)
+        outcome = driver.outcomes.get(node) or told_before(work.engine.reasons.get(node))
+        failure = outcome.error
+        whose = {"job_id": work.engine.keys[node], "attempt": work.engine.attempts[node], "log": log}
+        cause = exception_of(outcome, **whose)
         error = DAGExecutionError(
             failed_job_id=work.engine.keys[node],
             cause=cause,
@@ -58,6 +59,14 @@ def error_of(driver: Driver, work: PlanWork, folder: str) -> DAGExecutionError:
         )
     error.__cause__ = cause
     return error
+
+
+def _first_failure(driver: Driver) -> int | None:
+    """The first of this driver, else any that an earlier driver of the run left."""
+    if driver.first_failure is not None:
+        return driver.first_failure
+    left = driver.engine.state.find(FAILED)
+    return None if left < 0 or driver.overdue else left
 
 
 def _jobs(work: PlanWork) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from ramify.core.engine import Engine
 from ramify.core.graph import GATHER, KIND, REUSABLE
 from ramify.core.keys import sort_key
 from ramify.core.replay import Rows, replay
-from ramify.core.table import BLOCKED, NAMES, REUSED
+from ramify.core.table import BLOCKED, GOOD, NAMES, REUSED
 from ramify.core.views import STATUS, blocker
 from ramify.errors import JobIdError, JournalError, UnknownRunError
 from ramify.files.lock import read_holder
@@ -104,7 +104,7 @@ class RunView:
                 self._causes[node] = Cause(*told)
         elif what == "end":
             self.end = fields[0]
-        elif what not in ("at", "declared"):
+        elif what not in ("at", "declared", "control"):
             raise ValueError(f"this version does not know the record {what!r}")
 
     def _keep_times(self, rows: Rows) -> None:
@@ -225,6 +225,13 @@ class RunView:
             self.folder, LOGS, log_name(self.engine.keys[node], attempt or self.engine.attempts[node])
         )
         return path if os.path.exists(path) else None
+
+    def lacks_any(self, job_ids: Iterable[str] | None = None) -> bool:
+        """Whether one of these jobs, or of all that were wanted, has no value."""
+        engine = self.engine
+        if job_ids is not None:
+            return any(not GOOD[engine.state[engine.number[job_id]]] for job_id in job_ids)
+        return any(wanted and not GOOD[s] for wanted, s in zip(engine.wanted, engine.state, strict=True))
 
     def counts(self) -> dict[str, int]:
         """How many jobs are in each state of the engine."""
