@@ -20,13 +20,19 @@ if TYPE_CHECKING:
     from ramify.core.keys import decode_key as decode_key
     from ramify.core.keys import encode_key as encode_key
     from ramify.dag.accept import accept as accept
+    from ramify.dag.delayed import compute as compute
+    from ramify.dag.delayed import delayed as delayed
+    from ramify.dag.delayed import task as task
     from ramify.dag.draft import DAG as DAG
     from ramify.dag.evaluate import execute_plan as execute_plan
     from ramify.dag.grid import ParametrizedJob as ParametrizedJob
     from ramify.dag.job import Job as Job
+    from ramify.dag.node import Node as Node
     from ramify.dag.outputs import get_job_states as get_job_states
     from ramify.dag.preview import Preview as Preview
     from ramify.dag.resume import resume as resume
+    from ramify.dag.status import Mode as Mode
+    from ramify.dag.status import Status as Status
     from ramify.errors import ArgumentError as ArgumentError
     from ramify.errors import CallFormError as CallFormError
     from ramify.errors import ChecksumError as ChecksumError
@@ -44,8 +50,10 @@ if TYPE_CHECKING:
     from ramify.errors import LockedError as LockedError
     from ramify.errors import ModeError as ModeError
     from ramify.errors import NotCallableError as NotCallableError
+    from ramify.errors import NotStartedError as NotStartedError
     from ramify.errors import OutputsExistError as OutputsExistError
     from ramify.errors import ParentFailed as ParentFailed
+    from ramify.errors import ParentFailedError as ParentFailedError
     from ramify.errors import PlanError as PlanError
     from ramify.errors import PlanVersionError as PlanVersionError
     from ramify.errors import RamifyDeserializationError as RamifyDeserializationError
@@ -57,11 +65,13 @@ if TYPE_CHECKING:
     from ramify.errors import RemoteError as RemoteError
     from ramify.errors import RunOverError as RunOverError
     from ramify.errors import RunTimeout as RunTimeout
+    from ramify.errors import StartedError as StartedError
     from ramify.errors import StorageError as StorageError
     from ramify.errors import TargetError as TargetError
     from ramify.errors import UnknownKeyError as UnknownKeyError
     from ramify.errors import UnknownRunError as UnknownRunError
     from ramify.errors import UnpicklableError as UnpicklableError
+    from ramify.errors import ValueReleased as ValueReleased
     from ramify.errors import WorkerDied as WorkerDied
     from ramify.models import Backoff as Backoff
     from ramify.models import RetryPolicy as RetryPolicy
@@ -84,10 +94,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ramify.core.keys": "Key decode_key encode_key",
+    "ramify.dag.delayed": "compute delayed task",
     "ramify.dag.draft": "DAG",
     "ramify.dag.evaluate": "execute_plan",
     "ramify.dag.grid": "ParametrizedJob",
     "ramify.dag.job": "Job",
+    "ramify.dag.node": "Node",
+    "ramify.dag.status": "Mode Status",
     "ramify.dag.accept": "accept",
     "ramify.dag.outputs": "get_job_states",
     "ramify.dag.preview": "Preview",
@@ -95,10 +108,11 @@ _HOMES = {
     "ramify.errors": (
         "ArgumentError CallFormError ChecksumError ControlError CycleError DraftError DuplicateKeyError "
         "GraphError InfrastructureError JobCancelled JobError JobIdError JobTimeout JournalError "
-        "LockedError ModeError NotCallableError OutputsExistError ParentFailed PlanError PlanVersionError "
-        "RamifyDeserializationError RamifyError RamifyKeyDecodingError RamifyKeyEncodingError "
-        "RamifySerializationError RamifyWarning RemoteError RunOverError RunTimeout StorageError "
-        "TargetError UnknownKeyError UnknownRunError UnpicklableError WorkerDied"
+        "LockedError ModeError NotCallableError NotStartedError OutputsExistError ParentFailed "
+        "ParentFailedError PlanError PlanVersionError RamifyDeserializationError RamifyError "
+        "RamifyKeyDecodingError RamifyKeyEncodingError RamifySerializationError RamifyWarning RemoteError "
+        "RunOverError RunTimeout StartedError StorageError TargetError UnknownKeyError UnknownRunError "
+        "UnpicklableError ValueReleased WorkerDied"
     ),
     "ramify.models": "Backoff RetryPolicy RetryStrategy",
     "ramify.plan.load": (

@@ -17,6 +17,7 @@ from uuid import UUID
 import pytest
 
 from ramify import DAG, Job, ParametrizedJob
+from ramify.dag.delayed import compute, delayed, task
 from ramify.dag.node import Node
 from ramify.dag.status import Mode, Status
 from ramify.errors import (
@@ -924,3 +925,43 @@ def test_nodes_are_jobs_of_a_plan(tmp_path: Path) -> None:
     with pytest.raises(StartedError, match="fresh DAG"):
         live.materialize(tmp_path / "plan")
     live.wait(GUARD)
+
+
+# ---- programs
+
+
+def test_calls_of_tasks_are_nodes() -> None:
+    @task
+    def add(x: int, y: int = 1) -> int:
+        """Adds."""
+        return x + y
+
+    node = add(add(1), y=add(2, y=3))
+    assert add.__doc__ == "Adds." and node.dag is None
+    assert node.compute(max_workers=2) == 7 and node.dag is not None
+    assert delayed(sum, name="total")([node, delayed(abs)(-1)]).compute() == 8
+    assert compute(add(1), add(2)) == (2, 3)
+    limited = add.options(timeout=5, name="limited")(1)
+    assert limited.name == "limited" and limited.compute() == 2
+    with pytest.raises(TypeError, match="cannot be called"):
+        delayed(5)  # type: ignore[call-overload]  # that is the point
+
+
+def test_five_thousand_deep() -> None:
+    step = delayed(lambda x: x + 1)
+    node = step(0)
+    for _ in range(4999):
+        node = step(node)
+    assert node.compute() == 5000
+    unused = step(0)
+    for _ in range(50_000):
+        unused = step(unused)
+    del unused
+
+
+def test_nodes_that_are_arguments_of_each_other() -> None:
+    held: list[Any] = []
+    one: Node[Any] = Node(same, held, name="one")
+    held.append(Node(same, one, name="two"))
+    with pytest.raises(CycleError, match="one -> two -> one"):
+        one.compute()

@@ -8,10 +8,19 @@ if TYPE_CHECKING:
     from ramify.dag.draft import DAG
     from ramify.dag.grid import ParametrizedJob
     from ramify.dag.job import Job
+    from ramify.dag.node import Node
+    from ramify.dag.status import Mode, Status
 
-__all__ = ["DAG", "Job", "ParametrizedJob"]
+__all__ = ["DAG", "Job", "Mode", "Node", "ParametrizedJob", "Status"]
 
-_HOMES = {"DAG": "draft", "Job": "job", "ParametrizedJob": "grid"}
+_HOMES = {
+    "DAG": "draft",
+    "Job": "job",
+    "Mode": "status",
+    "Node": "node",
+    "ParametrizedJob": "grid",
+    "Status": "status",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -41,8 +41,6 @@ class Node(Generic[T]):
         "__weakref__",
         "_after",
         "_args",
-        "_callbacks",
-        "_future",
         "_kwargs",
         "_name",
         "_number",
@@ -56,6 +54,8 @@ class Node(Generic[T]):
         "mode",
     )
 
+    expand_node_output: Node[Any] | None
+
     def __init__(
         self,
         func: Callable[..., T],
@@ -68,23 +68,31 @@ class Node(Generic[T]):
         _download_results: bool | None = None,
         **kwargs: Any,
     ) -> None:
-        self.func = func
+        self._begin(func, args, kwargs, None)
         self.mode = mode
         self.local = mode is Mode.LOCAL
         self.expand_node_output = expand_node_output
-        self._args = args
-        self._kwargs = kwargs
         self._name = name
+        if dag is not None:
+            dag.add_node_obj(self)
+
+    def _begin(
+        self,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: NodeOptions | None,
+    ) -> None:
+        """A node in no graph."""
+        self.func, self._args, self._kwargs, self._options = func, args, kwargs, options
+        self._name = None if options is None else options.name
+        self.mode, self.local = Mode.REALTIME, False
+        self.expand_node_output = None
         self._owner: Submitted | None = None
         self._number = -1
         self._parents: Sequence[int] = ()
         self._after: list[int] = []
         self._raw = True
-        self._options: NodeOptions | None = None
-        self._callbacks: list[Callable[[Node[T]], object]] | None = None
-        self._future: Future[T] | None = None
-        if dag is not None:
-            dag.add_node_obj(self)
 
     # ---- what it is
 
@@ -135,6 +143,22 @@ class Node(Generic[T]):
     def children(self) -> dict[UUID, Node[Any]]:
         """The nodes that wait for it, by id."""
         return {} if self._owner is None else self._owner.children_of(self)
+
+    def compute(self, **options: Any) -> T:
+        """Its value: of a node that is in no graph yet, in a graph of its own with what it needs.
+
+        `options` are those of that `DAG`. A graph that has not started is started.
+        """
+        from ramify.dag.execution import by_name
+
+        if self._owner is None:
+            dag = by_name("draft", "DAG")(**options)
+            dag.add_node_obj(self)
+        else:
+            dag = self._owner.dag
+        if self._in_graph().run is None:
+            dag.compute()
+        return self.result()
 
     def depends_on(self, node: Node[Any]) -> None:
         """Has this node start only when the other one is completed; its value is not passed.

@@ -19,7 +19,7 @@ from ramify.core.keys import encode_key
 from ramify.core.table import FAILED, REST
 from ramify.dag.execution import by_name
 from ramify.dag.node import Node
-from ramify.dag.order import parents_first
+from ramify.dag.order import cycle_error, parents_first
 from ramify.dag.signature import function_name
 from ramify.dag.status import STATUS_OF, Status
 from ramify.dag.warned import warn_user
@@ -83,11 +83,8 @@ class Submitted:
         if not callable(func):
             raise ArgumentError(f"{func!r} of type {type(func).__name__} cannot be called", names=["func"])
         node: Node[Any] = Node.__new__(Node)
-        node.func, node._args, node._kwargs, node._options = func, args, kwargs, options
-        node._name = None if options is None else options.name
-        node.mode, node.local, node.expand_node_output = self.dag.mode, False, None
-        node._after, node._callbacks, node._future, node._raw = [], None, None, True
-        node._owner, node._number, node._parents = None, -1, ()
+        node._begin(func, args, kwargs, options)
+        node.mode = self.dag.mode
         self.adopt(node)
         return node
 
@@ -111,19 +108,46 @@ class Submitted:
         return node
 
     def adopt(self, node: Node[Any]) -> None:
-        """Takes in a node that is in no graph, and those among its arguments that are in none either."""
+        """Takes in a node that is in no graph, and those among its arguments that are in none either.
+
+        Raises `CycleError` for nodes that are arguments of each other.
+        """
         if node._owner is not None:
             if node._owner is not self:
                 raise GraphError(f"the node {node.name!r} is in another graph already")
             return
         with self.lock:
             self._check_open()
-            self._resolve(node)
-            run = self.run
-            if run is None:
-                self._enter(node, len(self.nodes))
-            else:
-                run.grow([partial(self._enter_running, run, node)])
+            waiting = [node]
+            met: set[int] = {id(node)}
+            while waiting:
+                last = waiting[-1]
+                strays = [] if last._owner is not None else self._strays(last)
+                if not strays:
+                    waiting.pop()
+                    if last._owner is None:
+                        self._adopt(last)
+                    continue
+                again = next((one for one in strays if id(one) in met and one in waiting), None)
+                if again is not None:
+                    raise cycle_error([again.name, last.name, again.name])
+                met.update(map(id, strays))
+                waiting += strays
+
+    def _strays(self, node: Node[Any]) -> list[Node[Any]]:
+        """The nodes among its arguments that are in no graph."""
+        values = (*node._args, *node._kwargs.values())
+        if all(type(value) in ATOMS for value in values):
+            return []
+        return [one for one in find((node._args, node._kwargs), Node) if one._owner is None]
+
+    def _adopt(self, node: Node[Any]) -> None:
+        self._resolve(node)
+        run = self.run
+        if run is None:
+            self._enter(node, len(self.nodes))
+        else:
+            run.grow([partial(self._enter_running, run, node)])
 
     def _check_open(self) -> None:
         if self.run is not None and self.run.is_over:
@@ -203,8 +227,6 @@ class Submitted:
 
         if not isinstance(value, Node):
             return value  # a job: it gets its number when the graph starts
-        if value._owner is None:
-            self.adopt(value)
         if value._owner is not self:
             return _finished(value)
         parents[value._number] = None
@@ -336,12 +358,9 @@ class Submitted:
             run = self.run
             assert run is not None, "only completed nodes are not kept"
             node = Node.__new__(Node)
-            node.func, node._args, node._kwargs = run.described(number)
-            node._options = None
-            node.mode, node.local, node.expand_node_output = self.dag.mode, False, None
-            node._after, node._callbacks, node._future, node._raw = [], None, None, False
-            node._owner, node._number, node._parents = self, number, ()
-            node._name = self.labels.get(number)
+            node._begin(*run.described(number), None)
+            node.mode, node._raw = self.dag.mode, False
+            node._owner, node._number, node._name = self, number, self.labels.get(number)
             self.nodes[number] = weakref.ref(node)
         return node
 
