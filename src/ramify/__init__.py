@@ -83,6 +83,8 @@ if TYPE_CHECKING:
     from ramify.plan.load import rerun_snippet as rerun_snippet
     from ramify.plan.paths import PlanPaths as PlanPaths
     from ramify.run.failure import DAGExecutionError as DAGExecutionError
+    from ramify.run.handle import RunHandle as RunHandle
+    from ramify.run.handle import connect as connect
     from ramify.values import ChecksumInfo as ChecksumInfo
     from ramify.values import EncoderSpec as EncoderSpec
     from ramify.values import GoToNextEncoderException as GoToNextEncoderException
@@ -120,6 +122,7 @@ _HOMES = {
     ),
     "ramify.plan.paths": "PlanPaths",
     "ramify.run.failure": "DAGExecutionError",
+    "ramify.run.handle": "RunHandle connect",
     "ramify.values": "ChecksumInfo EncoderSpec GoToNextEncoderException LazyDict deserialize serialize",
     "ramify.worker.command": "batch_entrypoint run_materialized_job",
 }

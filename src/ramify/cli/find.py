@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
@@ -11,8 +10,8 @@ from click.shell_completion import CompletionItem
 
 from ramify.catalogue import open_catalogue
 from ramify.errors import JobIdError, RamifyError, UnknownRunError
-from ramify.plan.paths import is_plan
-from ramify.run.view import JOURNAL, RunView, runs_in
+from ramify.run.find import find_run_folder
+from ramify.run.view import RunView
 from ramify.settings import project_home
 from ramify.show.status import shortest
 
@@ -21,33 +20,7 @@ RUN_HELP = "RUN is a name, a part of one, `latest` (the default), or a folder."
 
 def find_run(text: str | None) -> RunView:
     """The run that is meant; raises `UnknownRunError` where there is none, or where several could be."""
-    text = text or "latest"
-    if os.path.isdir(text):
-        found = run_in(text)
-        if found is not None:
-            return RunView(found)
-    try:
-        return RunView(open_catalogue(project_home()).find(text))
-    except UnknownRunError as error:
-        if os.path.exists(text) and not getattr(error, "fits", None):
-            raise UnknownRunError(f"no run in {text}: it holds no {JOURNAL}", name=text, fits=[]) from error
-        raise
-
-
-def run_in(folder: str) -> str | None:
-    """The newest run of a folder: a run's own, the target of an evaluation, a plan, or a folder of runs."""
-    if os.path.exists(os.path.join(folder, JOURNAL)):
-        return folder
-    places = [os.path.join(folder, "run"), folder]
-    if is_plan(folder):
-        from ramify.plan.folder import read_plan
-
-        places.insert(0, read_plan(folder).run_folder)
-    for place in places:
-        runs = runs_in(place)
-        if runs:
-            return runs[0]
-    return None
+    return RunView(find_run_folder(text or "latest"))
 
 
 def find_run_and_jobs(words: Sequence[str]) -> tuple[RunView, list[str]]:

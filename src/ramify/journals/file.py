@@ -100,20 +100,49 @@ def read_journal(path: str) -> Iterator[list[Any]]:
 
     Raises `JournalError` for a file that is no journal, a later version, and a whole line that is not JSON.
     """
-    with open(path, "rb") as file:
-        data = file.read()
-    lines = data[: data.rfind(b"\n") + 1].splitlines()
-    if not lines:
-        return
-    head = _decode(lines[0], path, 1)
+    yield from JournalReader(path).new()
+
+
+class JournalReader:
+    """Reads a journal that may still grow: each time only what is new.
+
+    `line` is the number of the last line that was given, the first being the version's.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.line = 0
+        self._offset = 0
+
+    def new(self) -> Iterator[list[Any]]:
+        """The records that came since the last call; raises as `read_journal` does.
+
+        Where reading stops early, the next call goes on behind the last record that was given.
+        """
+        with open(self.path, "rb") as file:
+            file.seek(self._offset)
+            data = file.read()
+        for line in data[: data.rfind(b"\n") + 1].splitlines(keepends=True):
+            record = _decode(line, self.path, self.line + 1)
+            self.line += 1
+            self._offset += len(line)
+            if self.line > 1:
+                yield record
+            else:
+                _check_head(record, self.path)
+
+    def has_grown(self) -> bool:
+        """Whether there may be something new; costs one question about the file."""
+        return os.path.getsize(self.path) > self._offset
+
+
+def _check_head(head: list[Any], path: str) -> None:
     if head[:1] != ["ramify-journal"]:
         raise JournalError(f"{path} is not a journal of Ramify", path=path, line=1)
     if head[1] > VERSION:
         raise JournalError(
             f"{path} has version {head[1]}, this Ramify reads up to {VERSION}: update it", path=path, line=1
         )
-    for number, line in enumerate(lines[1:], 2):
-        yield _decode(line, path, number)
 
 
 def _decode(line: bytes, path: str, number: int) -> list[Any]:

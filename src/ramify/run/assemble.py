@@ -160,7 +160,9 @@ def make_executors(
         return [ForeignExecutor(options.executor, plan.path, work.run_name, mode, resources)], {}
     workers = policy.workers or 1
     if options.execution_mode == "thread":
-        return _in_this_process(work, policy, workers, os.path.join(folder, LOGS), interrupts)
+        may_inline = not (policy.has_timeouts or options.detached or _in_event_loop())
+        logs = os.path.join(folder, LOGS)
+        return _in_this_process(work, workers, workers == 1 and may_inline, logs, interrupts)
     from ramify.executors.processes import ProcessExecutor
 
     fresh = options.execution_mode == "subprocess"
@@ -168,19 +170,18 @@ def make_executors(
 
 
 def _in_this_process(
-    work: PlanWork, policy: Policy, workers: int, logs: str, interrupts: Interrupts
+    work: PlanWork, workers: int, inline: bool, logs: str, interrupts: Interrupts
 ) -> tuple[list[Executor], dict[int, int]]:
     """Threads, and an event loop where there are coroutines and more than one may be under way.
 
-    A single worker works in the calling thread, unless it may have to be abandoned for taking too long, or an
-    event loop runs there (as in a notebook), inside which a job could not run another.
+    A single worker works in the calling thread (`inline`), unless it may have to be abandoned for taking too
+    long, that thread has to hear requests, or an event loop runs there (as in a notebook), inside which a job
+    could not run another.
     """
     from ramify.worker.attempt import perform
     from ramify.worker.logs import captured
 
     plan, token = work.plan, work.token
-
-    inline = workers == 1 and not policy.has_timeouts and not _in_event_loop()
 
     def perform_here(order: Order) -> Outcome:
         with captured(os.path.join(logs, log_name(order.job_id, order.attempt))):

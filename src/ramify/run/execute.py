@@ -288,6 +288,8 @@ class Run:
             "command": list(sys.argv),
             "folder": _here(),
         }
+        if not self.resumed:
+            facts["id"] = _new_id()
         return {name: _encodable(fact) for name, fact in facts.items()}
 
     def _open_traces(self) -> None:
@@ -386,6 +388,12 @@ def _outputs_exist(ids: list[str], outputs: str) -> OutputsExistError:
         "with clear_outputs",
         job_ids=ids,
     )
+
+
+def _new_id() -> str:
+    from uuid import uuid4
+
+    return str(uuid4())
 
 
 def _encodable(fact: Any) -> Any:

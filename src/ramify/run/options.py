@@ -40,11 +40,11 @@ class Options:
     """How a plan is to be executed; see `DAG.evaluate` for the meaning of each.
 
     `deadline` is how many seconds the run, or its going on, may take as a whole. `limits` are amounts of
-    resources that win over the machine's. `durable` survives a power cut. `on_start`
-    gets the `Run` before anything runs. `lock` is the run folder's, where the caller has it. `target` names
-    what is run, for telling what a job was made of the last time. `just_compiled` says that the plan's
-    fingerprints are of today; else they are made anew. `only` are the jobs that going on is about.
-    `on_built` is called before the first job, if any is
+    resources that win over the machine's. `durable` survives a power cut. `on_start` gets the `Run` before
+    anything runs. `lock` is the run folder's, where the caller has it. `target` names what is run, for
+    telling what a job was made of the last time. `just_compiled` says that the plan's fingerprints are of
+    today; else they are made anew. `detached` has no job run in the driver's own thread, which is to hear
+    requests. `only` are the jobs that going on is about. `on_built` is called before the first job, if any is
     to run. `on_stale` gets, before anything starts, the jobs with an earlier result that does not stand, and
     why; with `reuse="exists"` those whose result is kept all the same.
     """
@@ -69,6 +69,7 @@ class Options:
     lock: FolderLock | None = None
     target: str = ""
     just_compiled: bool = False
+    detached: bool = False
     only: Sequence[str] | None = None
     on_built: Callable[[], object] | None = None
     on_stale: Callable[[list[tuple[str, Cause]]], object] | None = None

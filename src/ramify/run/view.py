@@ -18,7 +18,7 @@ from ramify.core.table import BLOCKED, GOOD, NAMES, REUSED
 from ramify.core.views import STATUS, blocker
 from ramify.errors import JobIdError, JournalError, UnknownRunError
 from ramify.files.lock import read_holder
-from ramify.journals.file import read_journal
+from ramify.journals.file import JournalReader
 from ramify.rebuild.trace import Cause
 from ramify.worker.logs import log_name
 
@@ -57,7 +57,7 @@ class JobView:
 
 
 class RunView:
-    """One run, as its journal tells it at the moment of opening.
+    """One run, as its journal tells it at the moment of opening, or of the last `refresh`.
 
     `facts` are what was known at the start: `name`, `plan`, `outputs`, `mode`, `workers`, `host`, `pid`,
     `started`, `command`. `end` is None until the run is over.
@@ -74,20 +74,34 @@ class RunView:
         self._causes: dict[int, Cause] = {}
         self._started: dict[int, float] = {}
         self._ended: dict[int, float] = {}
-        holder = read_holder(os.path.dirname(self.folder))  # first: the end is written before the lock goes
-        self._fold(path)
-        self._driven = holder is not None and holder.get("run") == self.name
+        self._reader = JournalReader(path)
+        self.refresh()
 
-    def _fold(self, path: str) -> None:
-        for line, record in enumerate(read_journal(path), 2):
+    def refresh(self) -> bool:
+        """Reads what the journal grew by, and whether the run is still driven; returns whether it grew."""
+        grown = False
+        while True:
+            # asked first: the end is written before the lock goes, the beginning after it was taken
+            holder = read_holder(os.path.dirname(self.folder))
+            came = self._reader.has_grown() and self._fold()
+            grown = grown or came
+            self._driven = holder is not None and holder.get("run") == self.name
+            if self._driven or self.end is not None or not came:
+                return grown
+
+    def _fold(self) -> bool:
+        before, path = self._reader.line, self._reader.path
+        for record in self._reader.new():
             try:
                 self._fold_one(*record)
             except Exception as error:  # whole lines of JSON that make no sense can break a fold in any way
+                line = self._reader.line
                 raise JournalError(
                     f"line {line} of {path} cannot be folded: {error!r}",
                     path=path,
                     line=line,
                 ) from error
+        return self._reader.line > before
 
     def _fold_one(self, what: str, *fields: Any) -> None:
         if what == "rows":

@@ -15,7 +15,8 @@ from ramify.worker.wire import Setup
 SOCKET: Final = 3
 """The descriptor at which the new process finds its socket."""
 
-_ROOT: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ROOT: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+"""The folder from which this package is imported."""
 
 
 def spawn(module: str, sock: int, output: int, mark: str = "") -> int:
@@ -29,14 +30,14 @@ def spawn(module: str, sock: int, output: int, mark: str = "") -> int:
         raise InfrastructureError(
             "this Python does not know its own program (sys.executable is empty): use execution_mode='thread'"
         )
-    where = f"import sys; sys.path.insert(0, {_ROOT!r})"
+    where = f"import sys; sys.path.insert(0, {ROOT!r})"
     code = f"{where}; from ramify.worker.{module} import main; main({SOCKET})"
     # Away from 0-3 first: a descriptor that is copied onto itself would be closed on exec.
     own, out = _high(sock), _high(output)
     try:
         return os.posix_spawn(
             sys.executable,
-            [sys.executable, *_flags(), "-c", code],
+            [sys.executable, *interpreter_flags(), "-c", code],
             {**os.environ, MARK: mark} if mark else os.environ,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -94,7 +95,7 @@ def _high(fd: int) -> int:
     return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
 
 
-def _flags() -> list[str]:
+def interpreter_flags() -> list[str]:
     """The interpreter's options that a child must have too to behave alike."""
     flags = ["-" + "O" * sys.flags.optimize] if sys.flags.optimize else []
     flags += ["-B"] * sys.flags.dont_write_bytecode + ["-s"] * sys.flags.no_user_site
