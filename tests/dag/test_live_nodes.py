@@ -917,8 +917,7 @@ def test_nodes_are_jobs_of_a_plan(tmp_path: Path) -> None:
     stage = DAG()
     source = stage.submit(list)
     stage.submit_udf_stage(double, source, expand_node_output=source)
-    with pytest.raises(ValueError, match="is a stage"):
-        stage.materialize(tmp_path / "plan")
+    assert stage.evaluate(tmp_path / "stage", execution_mode="thread")["double"] == []
     live = DAG()
     live.submit(double, 1)
     live.compute()
@@ -965,3 +964,31 @@ def test_nodes_that_are_arguments_of_each_other() -> None:
     held.append(Node(same, one, name="two"))
     with pytest.raises(CycleError, match="one -> two -> one"):
         one.compute()
+
+
+def test_a_draft_pickles_and_a_running_graph_does_not() -> None:
+    import pickle
+
+    dag = DAG(name="sent")
+    dag.submit(double, dag.submit(double, 1))
+    copy = pickle.loads(pickle.dumps(dag))
+    assert copy == dag and copy.name == "sent" and sorted(copy) == ["double", "double (1)"]
+    copy.compute()
+    copy.wait(GUARD)
+    assert copy.nodes_by_name["double (1)"].result() == 4
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(copy)
+    with pytest.raises(TypeError, match="future in this process"):
+        pickle.dumps(copy.nodes_by_name["double"])
+
+
+def test_a_recipe_is_computed_again(tmp_path: Path) -> None:
+    dag = DAG({"a": Job(double, {"x": 2})})
+    assert dag.status is Status.NOT_STARTED
+    for _ in range(2):
+        dag.compute()
+        dag.wait(GUARD)
+        assert dag.nodes_by_name["a"].result() == 4 and dag.status is Status.COMPLETED
+    for folder in ("one", "two"):
+        assert dag.evaluate(tmp_path / folder, execution_mode="thread")["a"] == 4
+        assert dag.stats()["completed"] == 1 and dag.nodes_by_name["a"].result() == 4

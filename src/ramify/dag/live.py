@@ -32,6 +32,7 @@ class Live:
     max_workers: int | None
     name: str | None
     _submitted: Submitted | None
+    _latest: str | None
     _stages: Stages | None
     _update_callbacks: list[Callback]
     _done_callbacks: list[Callback]
@@ -57,6 +58,7 @@ class Live:
     def _init_live(self, done: Callback | None, update: Callback | None) -> None:
         self._submitted = None
         self._stages = None
+        self._latest = None
         self._cancelled_early = False
         self._whole_attempts = 0
         self.visualization = None
@@ -164,11 +166,25 @@ class Live:
         return graph.add_stage(func, args, kwargs, options, expand)
 
     def _graph(self) -> Submitted:
-        if self._submitted is None:
+        graph = self._submitted
+        if graph is None:
             from ramify.dag.submitted import Submitted
 
-            self._submitted = Submitted(self, self._drafts)  # type: ignore[arg-type]  # only a DAG is one
-        return self._submitted
+            graph = self._submitted = Submitted(self, self._drafts)  # type: ignore[arg-type]  # only a DAG is one
+        if self._latest is not None:
+            folder, self._latest = self._latest, None
+            graph.keyed_only = not graph.nodes
+            graph.run = by_name("remote", "run_of")(graph, _Owner(self, graph), folder)
+        return graph
+
+    def _evaluated(self, folder: str) -> None:
+        """`evaluate` has run the graph; its journal tells how, when somebody asks."""
+        graph = self._submitted
+        if not os.path.exists(os.path.join(folder, "journal.jsonl")):  # it did not come as far as that
+            return
+        if graph is not None and (graph.keyed_only or not graph.nodes):
+            self._submitted = None
+        self._latest = folder
 
     # ---- running
 
@@ -180,6 +196,8 @@ class Live:
 
         Raises `CycleError` before anything runs, and `StartedError` for a second start.
         """
+        if self._submitted is not None and self._submitted.keyed_only and self.done():
+            self._submitted = None
         graph = self._graph()
         with graph.lock:
             if graph.run is not None:
@@ -187,8 +205,11 @@ class Live:
                     "this graph was started already: use retry_all() to run again what failed, or make a "
                     "fresh DAG"
                 )
-            run = self._new_run(graph)
-            graph.start(run)
+            if self.mode is Mode.BATCH:
+                graph.run = by_name("remote", "start_batch")(self, graph, _Owner(self, graph))
+            else:
+                graph.start(self._new_run(graph))
+            run = self._running()
         if self._update_callbacks:
             run.hear(None)
         for number in {*graph.callbacks, *graph.futures}:
@@ -317,7 +338,14 @@ class Live:
 
     @property
     def _run(self) -> LiveRun | None:
-        return None if self._submitted is None else self._submitted.run
+        if self._submitted is None and self._latest is None:
+            return None
+        return self._graph().run
+
+    @property
+    def run_name(self) -> str | None:
+        """The name of the latest run, by which `ramify status` and `ramify.connect` know it."""
+        return getattr(self._run, "name", None)
 
     def _running(self) -> LiveRun:
         run = self._run
@@ -489,6 +517,24 @@ class Live:
 
         return str(fragment(by_name("pictures", "shapes_of")(self)))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A draft pickles with its nodes as jobs, one that has another driver as the folder of its run.
+
+        Raises `TypeError` for a graph that runs in this process.
+        """
+        graph = self._submitted
+        run = None if graph is None else graph.run
+        state = dict(vars(self))
+        if run is not None and not hasattr(run, "handle"):
+            raise TypeError(
+                "a graph that runs in this process cannot be pickled: pass the values of its nodes"
+            )
+        if run is not None:
+            state["_latest"] = run.handle.folder
+        elif graph is not None and graph.nodes:
+            state = dict(vars(by_name("recipe", "recipe_of")(self)))
+        return {**state, **_UNPICKLED, "_update_callbacks": [], "_done_callbacks": []}
+
     def __enter__(self) -> Self:
         return self
 
@@ -500,6 +546,9 @@ class Live:
             self.cancel(force=True)
         else:
             self.wait()
+
+
+_UNPICKLED = {"_submitted": None, "_stages": None, "visualization": None}
 
 
 class _WithOptions:

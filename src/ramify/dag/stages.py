@@ -91,7 +91,7 @@ class Stages:
     def _expand(self, stage: Stage) -> Any:
         before = self.stages.get(stage.over)
         if before is None:
-            items: Sequence[Any] = _as_list(
+            items: Sequence[Any] = as_list(
                 self.run.large.fetch(stage.over, self.owner.keys[stage.over]), self.owner.name_of(stage.over)
             )
         elif before.elements is None:
@@ -169,8 +169,11 @@ class Stages:
         return list(found)
 
 
-def _as_list(value: Any, name: str) -> Sequence[Any]:
-    """What can be expanded: a list, a tuple, an array of one dimension, text that is a JSON list."""
+def as_list(value: Any, name: str) -> Sequence[Any]:
+    """What can be expanded: a list, a tuple, an array of one dimension, text that is a JSON list.
+
+    Raises `ArgumentError` that names the node.
+    """
     if isinstance(value, list | tuple):
         return value
     if isinstance(value, str | bytes | bytearray):

@@ -53,7 +53,9 @@ class Submitted:
         self.dag = dag
         self.stands: tuple[type, ...] = (Node, *drafts)
         """What stands for a value that is not there yet."""
-        self.run: LiveRun | None = None
+        self._run: LiveRun | None = None
+        self.keyed_only = False
+        """Whether the graph is a recipe, which may be run again."""
         self.keys: list[str] = []
         self.nodes: list[Node[Any] | weakref.ref[Node[Any]] | None] = []
         self.hidden: set[int] = set()
@@ -69,6 +71,17 @@ class Submitted:
         self._counts: dict[str, int] = {}
         self._taken: set[str] = set()
         self._numbers: dict[UUID, int] = {}
+
+    @property
+    def run(self) -> LiveRun | None:
+        """The run, once there is one; of a graph that `evaluate` has run it is made when it is asked for."""
+        if self._run is None and self.dag._latest is not None:
+            self.dag._graph()
+        return self._run
+
+    @run.setter
+    def run(self, run: LiveRun) -> None:
+        self._run = run
 
     # ---- adding
 
@@ -269,6 +282,7 @@ class Submitted:
         make_draft = by_name("keyed", "Draft")
         with self.lock:
             nodes = [self._draft(number) for number in range(len(self.nodes))]
+            self.keyed_only = not nodes
             drafts: list[Draft] = [
                 make_draft(self.keys[n], o.func, o._args, o._kwargs, o._parents, o._after, o)
                 for n, o in enumerate(nodes)
