@@ -30,6 +30,7 @@ from ramify.errors import (
     RamifyWarning,
     RunTimeout,
     StartedError,
+    ValueReleased,
 )
 
 GUARD = 30.0
@@ -814,6 +815,8 @@ def test_a_large_value_stays_as_long_as_somebody_has_its_node() -> None:
     gc.collect()
     assert alive[0]() is None
     assert len(dag.nodes) == 7 and all(n.status is Status.COMPLETED for n in dag.nodes.values())
+    with pytest.raises(ValueReleased, match=r"keep the node in a variable"):
+        dag.nodes_by_name[next(iter(dag.nodes_by_name))].result()
 
 
 def test_a_long_chain_is_let_go_without_recursion() -> None:
@@ -992,3 +995,25 @@ def test_a_recipe_is_computed_again(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         assert dag.evaluate(tmp_path / folder, execution_mode="thread")["a"] == 4
         assert dag.stats()["completed"] == 1 and dag.nodes_by_name["a"].result() == 4
+
+
+def test_what_a_failure_stops_is_the_callers_choice() -> None:
+    gate = Gate()
+    dag = DAG(max_workers=2)
+    slow, bad = dag.submit(gate), dag.submit(lambda: gate.began.wait(GUARD) and fail())
+    later = dag.submit(same, slow)
+    dag.compute(on_failure="fail_fast")
+    with pytest.raises(KeyError):
+        dag.wait(GUARD)
+    assert bad.status is Status.FAILED and slow.cancelled() and later.done()
+    gate.go.set()
+    with pytest.raises(ValueError, match="fail_fast"):
+        DAG().compute(on_failure="no")
+
+
+def test_large_values_are_put_away_beyond_a_limit() -> None:
+    dag = DAG(max_workers=1)
+    parts = [dag.submit(bytes, 300_000) for _ in range(10)]
+    total = dag.submit(lambda values: sum(map(len, values)), parts)
+    dag.compute(memory_limit=1_000_000)
+    assert total.result(GUARD) == 3_000_000 and [len(p.result()) for p in parts] == [300_000] * 10

@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from batch_flow import broken_until_fixed, double, lists, times, wait_for_go
 
 from ramify import DAG, Job, Mode, Status, connect
-from ramify.errors import JobCancelled, ParentFailed, StartedError
+from ramify.errors import InfrastructureError, JobCancelled, ParentFailed, StartedError
 
 pytestmark = pytest.mark.e2e
 
@@ -130,3 +131,32 @@ def test_nodes_of_a_graph_that_evaluate_has_run(project: Path) -> None:
     assert after.result(GUARD) == 16 and dag.status is Status.COMPLETED
     with pytest.raises(StartedError):
         dag.evaluate("exp2")
+
+
+def test_a_graph_whose_driver_died_goes_on(project: Path) -> None:
+    import psutil
+
+    dag = DAG(mode=Mode.BATCH)
+    first = dag.submit(double, 1)
+    gate = dag.submit(wait_for_go, first)
+    last = dag.submit(double, gate)
+    dag.compute()
+    wait_until(project / "began")
+    (driver,) = (p for p in psutil.process_iter() if is_driver_of(p, str(dag.run_name)))
+    driver.kill()
+    with pytest.raises(InfrastructureError, match="ramify resume"):
+        dag.wait(GUARD)
+    (project / "go").touch()
+    dag.retry_all()
+    dag.wait(GUARD)
+    assert dag.status is Status.COMPLETED and last.result() == 4 and first.result() == 2
+
+
+def is_driver_of(process: Any, name: str) -> bool:
+    import psutil
+
+    try:
+        words = process.cmdline()
+    except psutil.Error:
+        return False
+    return any("ramify.run.detached" in word for word in words) and any(name in word for word in words)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-from ramify.core.table import BAD, CANCELLED, FAILED
+from ramify.core.table import CANCELLED, FAILED
 from ramify.dag.execution import by_name
 from ramify.dag.node import Node
 from ramify.dag.status import STATUS_OF, Mode, Status
-from ramify.errors import NotStartedError, RunTimeout, StartedError
+from ramify.errors import ModeError, NotStartedError, RunTimeout, StartedError
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -188,14 +188,27 @@ class Live:
 
     # ---- running
 
-    def compute(self) -> None:
+    def compute(
+        self,
+        *,
+        max_workers: int | None = None,
+        on_failure: str = "continue",
+        keep: str = "results",
+        memory_limit: int | None = None,
+    ) -> None:
         """Starts the graph, and returns at once; `wait` and the nodes' `result` wait.
 
         The values are kept in memory and the driver is in this process. Nodes run in `max_workers` threads,
-        `min(32, cores + 4)` if not given, or processes. A failure stops only what depends on it.
+        `min(32, cores + 4)` if not given, or processes. A failure stops only what depends on it;
+        `on_failure="fail_fast"` stops everything. A value over 1 MB goes when the last node that uses it has
+        ended and nobody holds its own node; `keep="all"` keeps them all. Beyond `memory_limit` bytes values
+        are put away in a temporary folder. In a graph of `Mode.BATCH` the values are outputs on disk.
 
-        Raises `CycleError` before anything runs, and `StartedError` for a second start.
+        Raises `CycleError` before anything runs, `ModeError` for options that cannot be, and `StartedError`
+        for a second start.
         """
+        if on_failure not in ("continue", "fail_fast"):
+            raise ModeError(f"on_failure={on_failure!r}: use 'continue' or 'fail_fast'", name="on_failure")
         if self._submitted is not None and self._submitted.keyed_only and self.done():
             self._submitted = None
         graph = self._graph()
@@ -206,9 +219,11 @@ class Live:
                     "fresh DAG"
                 )
             if self.mode is Mode.BATCH:
-                graph.run = by_name("remote", "start_batch")(self, graph, _Owner(self, graph))
+                options = {"max_workers": max_workers or self.max_workers, "on_failure": on_failure}
+                graph.run = by_name("remote", "start_batch")(self, graph, _Owner(self, graph), options)
             else:
-                graph.start(self._new_run(graph))
+                how = {"keep": keep, "memory_limit": memory_limit}
+                graph.start(self._new_run(graph, max_workers, on_failure == "fail_fast", how))
             run = self._running()
         if self._update_callbacks:
             run.hear(None)
@@ -218,14 +233,17 @@ class Live:
             run.cancel("cancelled before the graph started")
         run.launch()
 
-    def _new_run(self, graph: Submitted) -> LiveRun:
+    def _new_run(
+        self, graph: Submitted, max_workers: int | None, fail_fast: bool, how: dict[str, Any]
+    ) -> LiveRun:
         from ramify.run.contract import Policy
         from ramify.run.live import LiveRun
 
-        policy = Policy(fail_fast=False, workers=None, deadline=self.deadline, salt=str(self.id))
+        policy = Policy(fail_fast=fail_fast, workers=None, deadline=self.deadline, salt=str(self.id))
         if self.retry_strategy is not None:
             policy.set_retries(self.retry_strategy)
-        return LiveRun(workers=self._worker_count(), policy=policy, owner=_Owner(self, graph))
+        workers = max_workers or self._worker_count()
+        return LiveRun(workers=workers, policy=policy, owner=_Owner(self, graph), **how)
 
     def _worker_count(self) -> int:
         return self.max_workers or min(32, (os.cpu_count() or 1) + 4)
@@ -317,8 +335,7 @@ class Live:
             self._cancelled_early = False
             graph.given_up.clear()
             return
-        graph.run.given_up.clear()
-        graph.run.retry([n for n, state in enumerate(graph.run.engine.state) if BAD[state]])
+        graph.run.retry_all()
 
     def _try_again_as_a_whole(self) -> bool:
         """Whether `workflow_retry_strategy` has what failed run again now."""

@@ -264,6 +264,19 @@ class RemoteRun:
             self.launch()
         return True
 
+    def retry_all(self) -> bool:
+        """Retries all that ended badly; a run whose driver died goes on with a new one."""
+        if self.broken is None:
+            return self.retry([n for n, state in enumerate(self.engine.state) if BAD[state]])
+        if not self.handle.retry():
+            return False
+        self.broken = None
+        for number, state in enumerate(self.engine.state):
+            if not GOOD[state]:
+                self.engine.state[number] = IDLE
+        self.launch()
+        return True
+
     def _attempts(self, keys: Sequence[str]) -> list[tuple[bool, int]]:
         engine = self.handle.view().engine
         numbers = [engine.number[key] for key in keys]
@@ -281,7 +294,7 @@ def run_of(graph: Submitted, owner: Any, folder: str) -> RemoteRun:
     return run
 
 
-def start_batch(dag: DAG, graph: Submitted, owner: Any) -> RemoteRun:
+def start_batch(dag: DAG, graph: Submitted, owner: Any, options: dict[str, Any]) -> RemoteRun:
     """Hands a graph to a detached driver, which outlives this process."""
     from ramify.dag.compile import compile_draft
     from ramify.plan.folder import write_plan
@@ -294,8 +307,8 @@ def start_batch(dag: DAG, graph: Submitted, owner: Any) -> RemoteRun:
     plan_path = os.path.join(runs, name, "plan")
     write_plan(plan_path, compile_draft(dag, plan_path))
     options = {
-        "max_workers": dag.max_workers or os.cpu_count() or 1,
-        "on_failure": "continue",
+        **options,
+        "max_workers": options["max_workers"] or os.cpu_count() or 1,
         "retries": dag.retry_strategy,
         "execution_mode": "process" if dag.use_processes else "subprocess",
     }

@@ -32,6 +32,7 @@ from ramify.errors import (
     RamifyKeyEncodingError,
     RunTimeout,
     StartedError,
+    ValueReleased,
 )
 from ramify.values.substitution import ATOMS, find, parts, replace
 
@@ -507,7 +508,14 @@ class Submitted:
 
     def value_of(self, number: int) -> Any:
         assert self.run is not None, "it was waited for"
-        return self.run.value(number)
+        try:
+            return self.run.value(number)
+        except ValueReleased as error:
+            raise ValueReleased(
+                f"the value of {self.name_of(number)!r} was let go when the last node that uses it had "
+                'ended: keep the node in a variable until then, or start the graph with compute(keep="all")',
+                key=self.keys[number],
+            ) from error
 
     def future_of(self, node: Node[Any]) -> Future[Any]:
         """The future of the present attempts; the same object until a retry."""

@@ -333,6 +333,11 @@ class LiveRun(MemoryRun):
 
         return self.ask(act)
 
+    def retry_all(self) -> bool:
+        """Retries all that ended badly."""
+        self.given_up.clear()
+        return self.retry([n for n, state in enumerate(self.engine.state) if BAD[state]])
+
     def retry(self, nodes: Iterable[int]) -> bool:
         """Puts nodes that ended badly back to the start, with all that came of them, and runs them again."""
         chosen = list(nodes)
