@@ -69,6 +69,9 @@ class Submitted:
         self.callbacks: dict[int, list[Callable[[Node[Any]], object]]] = {}
         self.futures: dict[int, Future[Any]] = {}
         self.lock = threading.RLock()
+        from ramify.run.memory import Ref
+
+        self._ref = Ref
         self._counts: dict[str, int] = {}
         self._taken: set[str] = set()
         self._numbers: dict[UUID, int] = {}
@@ -150,8 +153,11 @@ class Submitted:
 
     def _strays(self, node: Node[Any]) -> list[Node[Any]]:
         """The nodes among its arguments that are in no graph."""
-        values = (*node._args, *node._kwargs.values())
-        if all(type(value) in ATOMS for value in values):
+        for value in (*node._args, *node._kwargs.values()) if node._kwargs else node._args:
+            kind = type(value)
+            if kind not in ATOMS and (kind is not Node or value._owner is None):
+                break
+        else:
             return []
         return [one for one in find((node._args, node._kwargs), Node) if one._owner is None]
 
@@ -227,9 +233,15 @@ class Submitted:
             node._raw = False
             return
         parents: dict[int, None] = {}
+        if not deep and not node._kwargs:
+            node._args = tuple([self._put(parents, a) if type(a) is Node else a for a in node._args])
+            node._parents = list(parents)
+            node._raw = False
+            return
         put = partial(self._put, parents)
         if deep:
             node._args, node._kwargs = replace((node._args, node._kwargs), self.stands, put)
+            node._holds_drafts = bool(find((node._args, node._kwargs), self.stands))
         else:
             node._args = tuple(put(a) if type(a) is Node else a for a in node._args)
             node._kwargs = {k: put(a) if type(a) is Node else a for k, a in node._kwargs.items()}
@@ -237,14 +249,13 @@ class Submitted:
         node._raw = False
 
     def _put(self, parents: dict[int, None], value: Any) -> Any:
-        from ramify.run.memory import Ref
-
-        if not isinstance(value, Node):
+        if type(value) is not Node:
             return value  # a job: it gets its number when the graph starts
         if value._owner is not self:
             return _finished(value)
-        parents[value._number] = None
-        return Ref(value._number)
+        number = value._number
+        parents[number] = None
+        return self._ref(number)
 
     def _holds(self, value: Any) -> bool:
         return parts(value) is not None and bool(find(value, self.stands))
@@ -284,6 +295,12 @@ class Submitted:
         with self.lock:
             nodes = [self._draft(number) for number in range(len(self.nodes))]
             self.keyed_only = not nodes
+            if not self.dag._nodes and not any(node._holds_drafts or node._after for node in nodes):
+                self.run = run
+                for node in nodes:
+                    self.hand_over(run, node)
+                self._give_up_early(run)
+                return
             drafts: list[Draft] = [
                 make_draft(self.keys[n], o.func, o._args, o._kwargs, o._parents, o._after, o)
                 for n, o in enumerate(nodes)
@@ -297,8 +314,11 @@ class Submitted:
             self.run = run
             for number, old in enumerate(order):
                 self._hand_over(run, number, drafts[old])
-            for number, why in self.given_up.items():
-                run.cancel_node(number, why)
+            self._give_up_early(run)
+
+    def _give_up_early(self, run: LiveRun) -> None:
+        for number, why in self.given_up.items():
+            run.cancel_node(number, why)
 
     def _draft(self, number: int) -> Node[Any]:
         node = self.nodes[number]
