@@ -32,6 +32,7 @@ from ramify.errors import (
     StartedError,
     ValueReleased,
 )
+from ramify.run.limits import cores
 
 GUARD = 30.0
 
@@ -1017,3 +1018,36 @@ def test_large_values_are_put_away_beyond_a_limit() -> None:
     total = dag.submit(lambda values: sum(map(len, values)), parts)
     dag.compute(memory_limit=1_000_000)
     assert total.result(GUARD) == 3_000_000 and [len(p.result()) for p in parts] == [300_000] * 10
+
+
+def test_resources_are_held_and_checked() -> None:
+    lock = threading.Lock()
+    running, most = [0], [0]
+
+    def work(number: int) -> int:
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        threading.Event().wait(0.002)
+        with lock:
+            running[0] -= 1
+        return number
+
+    dag = DAG(max_workers=8)
+    nodes = [dag.submit(work, n, resources={"cpu": 1.0 * cores()}) for n in range(6)]
+    nodes.append(dag.submit(work, 6, resource_class="large"))
+    dag.compute()
+    dag.wait(GUARD)
+    assert most[0] == 1 and [n.result() for n in nodes] == list(range(7))
+    for bad, told in [
+        ({"resources": {"memory": "2048"}}, "give a unit"),
+        ({"resources": {"memory": "2Gi"}, "resource_class": "large"}, "not both"),
+        ({"resource_class": "huge"}, "'standard' or 'large'"),
+        ({"resources": {"cpu": "many"}}, "no number of cores"),
+    ]:
+        with pytest.raises(ValueError, match=told):
+            DAG().submit(work, 1, **bad)
+    greedy = DAG()
+    greedy.submit(work, 1, resources={"cores": 10_000})
+    with pytest.raises(ArgumentError, match="there are"):
+        greedy.compute()

@@ -269,6 +269,9 @@ class Live:
             run.policy.node_timeouts[number] = float(options.timeout)
         if options.retry is not None:
             run.policy.set_retries(options.retry, number)
+        amounts = options.amounts()
+        if amounts:
+            run.demand(number, amounts, cap=options.resources is None)
         if options.deadline is not None:
             run.policy.node_deadlines[number] = float(options.deadline)
 
@@ -280,6 +283,8 @@ class Live:
             run.policy.set_retries(policy.retries, number)
         if policy.timeout is not None:
             run.policy.node_timeouts[number] = policy.timeout
+        if policy.resources:
+            run.demand(number, policy.resources)
 
     def _place_number(self, run: LiveRun, on: Any) -> int:
         from ramify.executors.calls import CallExecutor, FutureCallExecutor

@@ -74,7 +74,7 @@ def _job(node: Node[Any]) -> NodeJob:
         job.policy = make_policy(
             retries=0 if options.retry is None else options.retry,
             timeout=options.timeout,
-            resources=options.resources,
+            resources=options.amounts(),
             tags=options.tags,
         )
     return job

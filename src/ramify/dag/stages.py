@@ -129,7 +129,8 @@ class Stages:
         if stage.options is not None:
             owner.dag._place(run, number, stage.options)
         if stage.concurrency is not None:
-            run.queue.demands[number] = ((f"stage {stage.number}", 1.0),)
+            own = (f"stage {stage.number}", 1.0)
+            run.queue.demands[number] = tuple(sorted((*run.queue.demands.get(number, ()), own)))
         return number
 
     def _collect(self, stage: Stage) -> Any:

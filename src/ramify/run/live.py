@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -29,6 +29,7 @@ from ramify.run.callbacks import CallbackThread
 from ramify.run.contract import Policy
 from ramify.run.driver import Driver
 from ramify.run.ends import exception_of
+from ramify.run.limits import check_demands, demand_of, machine_limits
 from ramify.run.memory import NONE, Failed, MemoryRun
 from ramify.run.queue import ReadyQueue
 from ramify.run.record import Recorder
@@ -284,6 +285,21 @@ class LiveRun(MemoryRun):
                 self.driver.add_executor(make())
             self._place_of[name] = len(self._places) - 1
         return self._place_of[name]
+
+    def demand(self, node: int, amounts: Mapping[str, Any], cap: bool = False) -> None:
+        """What an attempt of a node holds of this machine while it runs; with `cap` never more than there is.
+
+        Raises `ArgumentError` for more than there is.
+        """
+        queue = self.queue
+        if "cores" not in queue.limits:
+            queue.limits.update(machine_limits())
+            queue.free.update(queue.limits)
+        asked = demand_of(amounts)
+        if cap:
+            asked = tuple((name, min(amount, queue.limits.get(name, amount))) for name, amount in asked)
+        check_demands(self.engine, {node: asked}, queue.limits)
+        queue.demands[node] = tuple(sorted((*queue.demands.get(node, ()), *asked)))
 
     # ---- adding while it runs
 
