@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-from ramify.core.table import CANCELLED, FAILED
+from ramify.core.table import FAILED
 from ramify.dag.execution import by_name
+from ramify.dag.looking import Looking
 from ramify.dag.node import Node
-from ramify.dag.status import STATUS_OF, Mode, Status
-from ramify.errors import ModeError, NotStartedError, RunTimeout, StartedError
+from ramify.dag.owner import GraphOwner
+from ramify.dag.status import Mode
+from ramify.errors import ModeError, RunTimeout, StartedError
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -26,7 +28,7 @@ T = TypeVar("T")
 Callback = Callable[[Any], object]
 
 
-class Live:
+class Live(Looking):
     """What a DAG can do with nodes that are submitted to it."""
 
     max_workers: int | None
@@ -174,7 +176,7 @@ class Live:
         if self._latest is not None:
             folder, self._latest = self._latest, None
             graph.keyed_only = not graph.nodes
-            graph.run = by_name("remote", "run_of")(graph, _Owner(self, graph), folder)
+            graph.run = by_name("remote", "run_of")(graph, GraphOwner(self, graph), folder)
         return graph
 
     def _evaluated(self, folder: str) -> None:
@@ -220,7 +222,7 @@ class Live:
                 )
             if self.mode is Mode.BATCH:
                 options = {"max_workers": max_workers or self.max_workers, "on_failure": on_failure}
-                graph.run = by_name("remote", "start_batch")(self, graph, _Owner(self, graph), options)
+                graph.run = by_name("remote", "start_batch")(self, graph, GraphOwner(self, graph), options)
             else:
                 how = {"keep": keep, "memory_limit": memory_limit}
                 graph.start(self._new_run(graph, max_workers, on_failure == "fail_fast", how))
@@ -243,7 +245,7 @@ class Live:
         if self.retry_strategy is not None:
             policy.set_retries(self.retry_strategy)
         workers = max_workers or self._worker_count()
-        return LiveRun(workers=workers, policy=policy, owner=_Owner(self, graph), **how)
+        return LiveRun(workers=workers, policy=policy, owner=GraphOwner(self, graph), **how)
 
     def _worker_count(self) -> int:
         return self.max_workers or min(32, (os.cpu_count() or 1) + 4)
@@ -369,12 +371,6 @@ class Live:
         """The name of the latest run, by which `ramify status` and `ramify.connect` know it."""
         return getattr(self._run, "name", None)
 
-    def _running(self) -> LiveRun:
-        run = self._run
-        if run is None:
-            raise NotStartedError("this graph was never started: call compute() first")
-        return run
-
     # ---- callbacks
 
     def add_update_callback(self, func: Callback) -> None:
@@ -394,129 +390,7 @@ class Live:
 
             guarded(partial(func, self))
 
-    # ---- looking
-
-    @property
-    def status(self) -> Status:
-        """How the latest run is: `FAILED` as soon as a node failed, although others still run."""
-        run = self._run
-        if run is None:
-            return Status.CANCELLED if self._cancelled_early else Status.NOT_STARTED
-        state = run.engine.state
-        if run.broken is not None or FAILED in state or run.driver.overdue:
-            return Status.FAILED
-        if not run.is_quiet:
-            return Status.RUNNING
-        return Status.CANCELLED if CANCELLED in state or self._cancelled_early else Status.COMPLETED
-
-    @property
-    def nodes(self) -> Mapping[UUID, Node[Any]]:
-        """All nodes by id: a live view, read-only."""
-        from ramify.dag.views import NodesById
-
-        return NodesById(self._graph())
-
-    @property
-    def nodes_by_name(self) -> Mapping[str, Node[Any]]:
-        """All nodes by name: a live view, read-only."""
-        from ramify.dag.views import NodesByName
-
-        return NodesByName(self._graph())
-
-    def _with_status(self, *wanted: Status) -> dict[UUID, Node[Any]]:
-        graph = self._graph()
-        return {graph.id_of(n): graph.handle(n) for n in graph.visible() if graph.status_of(n) in wanted}
-
-    @property
-    def running_nodes(self) -> dict[UUID, Node[Any]]:
-        """Nodes of which an attempt is under way, by id."""
-        return self._with_status(Status.RUNNING)
-
-    @property
-    def completed_nodes(self) -> dict[UUID, Node[Any]]:
-        """Nodes that have a value, by id."""
-        return self._with_status(Status.COMPLETED)
-
-    @property
-    def failed_nodes(self) -> dict[UUID, Node[Any]]:
-        """Nodes that failed themselves, by id."""
-        return self._with_status(Status.FAILED)
-
-    @property
-    def cancelled_nodes(self) -> dict[UUID, Node[Any]]:
-        """Nodes that were given up, by id."""
-        return self._with_status(Status.CANCELLED)
-
-    @property
-    def not_started_nodes(self) -> dict[UUID, Node[Any]]:
-        """Nodes that did not start: those that wait, and those of which a parent failed; by id."""
-        return self._with_status(Status.NOT_STARTED, Status.PARENT_FAILED)
-
-    @property
-    def parent_failed_nodes(self) -> dict[UUID, Node[Any]]:
-        """Nodes that cannot run because a parent has no value, by id."""
-        return self._with_status(Status.PARENT_FAILED)
-
-    def stats(self) -> dict[str, int | float]:
-        """How many nodes there are, and how many in each status; those with a failed parent did not start.
-
-        >>> from ramify import DAG
-        >>> dag = DAG(); dag.stats()["percent_complete"], dag.stats()["total_count"]
-        (0.0, 0)
-        """
-        graph = self._graph()
-        counts = self._counts(graph)
-        total = len(graph.nodes) - len(graph.hidden)
-        completed = counts.get(Status.COMPLETED, 0)
-        return {
-            "percent_complete": 100.0 * completed / total if total else 0.0,
-            "running": counts.get(Status.RUNNING, 0),
-            "failed": counts.get(Status.FAILED, 0),
-            "completed": completed,
-            "cancelled": counts.get(Status.CANCELLED, 0),
-            "not_started": counts.get(Status.NOT_STARTED, 0) + counts.get(Status.PARENT_FAILED, 0),
-            "total_count": total,
-        }
-
-    def _counts(self, graph: Submitted) -> dict[Status, int]:
-        counts: dict[Status, int] = {}
-        if graph.run is not None and not graph.hidden:
-            state = graph.run.engine.state
-            for number, status in enumerate(STATUS_OF):
-                counts[status] = counts.get(status, 0) + state.count(number)
-            return counts
-        for number in graph.visible():
-            status = graph.status_of(number)
-            counts[status] = counts.get(status, 0) + 1
-        return counts
-
-    def end_nodes(self) -> list[Node[Any]]:
-        """The nodes that no other node waits for."""
-        graph = self._graph()
-        used = {parent for n in graph.visible() for parent in graph.parent_numbers(n)}
-        return [graph.handle(n) for n in graph.visible() if n not in used]
-
-    find_end_nodes = end_nodes
-
-    def end_results(self) -> dict[UUID, Any]:
-        """The values of the end nodes by id; waits, and raises the first failure among them."""
-        self._running()
-        return {node.id: node.result() for node in self.end_nodes()}
-
-    def end_results_by_name(self) -> dict[str, Any]:
-        """The values of the end nodes by name; waits, and raises the first failure among them."""
-        self._running()
-        return {node.name: node.result() for node in self.end_nodes()}
-
-    def node_details(self) -> dict[str, dict[str, str]]:
-        """Name and status of every node, by the text of its id."""
-        graph = self._graph()
-        return {
-            str(graph.id_of(n)): {"name": graph.name_of(n), "status": str(graph.status_of(n))}
-            for n in graph.visible()
-        }
-
-    get_tiledb_plot_node_details = node_details
+    # ---- pictures, and leaving
 
     def visualize(self, notebook: bool = True, auto_update: bool = True, force_plotly: bool = False) -> Any:
         """A picture of the graph; it is kept as `visualization` too.
@@ -604,51 +478,6 @@ class _WithOptions:
         return self._dag._submit(
             func, args, kwargs, self._options, "submit_udf_stage", expand=expand_node_output
         )
-
-
-class _Owner:
-    """What the run asks and tells: the graph, and the callbacks of the DAG."""
-
-    def __init__(self, dag: Live, graph: Submitted) -> None:
-        self.handle = graph.handle
-        self.completed = graph.completed
-        self.is_held = graph.is_held
-        self.forgot = graph.forgot
-        self._dag = dag
-        self._graph = graph
-
-    def started(self, node: int) -> Callable[[], None]:
-        """A node started: what is to be called."""
-        return self._update
-
-    def ended(self, node: int) -> Callable[[], None]:
-        """A node came to rest: what is to be called."""
-        tell = self._graph.ended(node)
-
-        def act() -> None:
-            tell()
-            self._update()
-
-        return act
-
-    def rest(self) -> None:
-        """The run is at rest; what failed is tried again, if the graph has a strategy for it as a whole."""
-        if not self._dag._try_again_as_a_whole():
-            self._call(self._dag._done_callbacks)
-
-    def retried(self, nodes: list[int]) -> list[int]:
-        """What is to be retried with these."""
-        stages = self._dag._stages
-        return nodes if stages is None else stages.to_retry(nodes)
-
-    def _update(self) -> None:
-        self._call(self._dag._update_callbacks)
-
-    def _call(self, functions: list[Callback]) -> None:
-        from ramify.run.callbacks import guarded
-
-        for function in list(functions):
-            guarded(partial(function, self._dag))
 
 
 def _make_pool(kind: Any, run: LiveRun, workers: int) -> Any:

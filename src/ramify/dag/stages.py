@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from ramify.core.table import BAD, GOOD, REST
 from ramify.errors import ArgumentError, ParentFailed
-from ramify.run.live import Grown, LiveRun
+from ramify.run.live import LiveRun
 from ramify.run.memory import Ref
+from ramify.run.session import Grown
 from ramify.values.substitution import find, replace
 
 if TYPE_CHECKING:

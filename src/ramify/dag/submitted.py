@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from ramify.dag.draft import DAG
+    from ramify.dag.futures import NodeFuture
     from ramify.dag.keyed import Draft
     from ramify.dag.options import NodeOptions
     from ramify.dag.recipe import NodeJob
@@ -67,7 +68,7 @@ class Submitted:
         self.jobs: dict[int, NodeJob] = {}
         """The jobs that stand for nodes in a plan."""
         self.callbacks: dict[int, list[Callable[[Node[Any]], object]]] = {}
-        self.futures: dict[int, Future[Any]] = {}
+        self.futures: dict[int, NodeFuture] = {}
         self.lock = threading.RLock()
         from ramify.run.memory import Ref
 
@@ -429,7 +430,7 @@ class Submitted:
             from ramify.run.callbacks import guarded
 
             if future is not None and outcome is not None:
-                settle(future, *outcome)
+                future.settle(*outcome)
             for function in functions:
                 guarded(partial(function, self.handle(number)))
 
@@ -539,22 +540,24 @@ class Submitted:
 
     def future_of(self, node: Node[Any]) -> Future[Any]:
         """The future of the present attempts; the same object until a retry."""
+        from ramify.dag.futures import NodeFuture
+
         number = node._number
         with self.lock:
             known = self.futures.get(number)
             if known is not None:
                 return known
-            future = self.futures[number] = node_future(self, number)
+            future = self.futures[number] = NodeFuture(self, number)
         if self.run is not None:
             self.run.ask(partial(self._follow, number, future))
         return future
 
-    def _follow(self, number: int, future: Future[Any]) -> None:
+    def _follow(self, number: int, future: NodeFuture) -> None:
         """Called by whoever drives: settled at once, or when the node comes to rest."""
         assert self.run is not None, "only a run is driven"
         if REST[self.run.engine.state[number]]:
             outcome = self._outcome(number)
-            self.run.callbacks.put(lambda: settle(future, *outcome))
+            self.run.callbacks.put(lambda: future.settle(*outcome))
         else:
             self.run.hear_now(number)
 
@@ -595,44 +598,6 @@ class Submitted:
                 taken_back = [self.given_up.pop(number, None) for number in numbers]
                 return any(why is not None for why in taken_back)
         return self.run.retry(numbers)
-
-
-def settle(future: Future[Any], error: BaseException | None, value: Any) -> None:
-    """Gives a future its outcome, unless it has one."""
-    from concurrent.futures import Future as Plain
-
-    if future.done():
-        return
-    if error is not None and _is_given_up(error):
-        Plain.cancel(future)
-        future.set_running_or_notify_cancel()
-    elif future.set_running_or_notify_cancel():
-        if error is None:
-            future.set_result(value)
-        else:
-            future.set_exception(error)
-
-
-def node_future(owner: Submitted, number: int) -> Future[Any]:
-    """A future whose `cancel` gives the node up."""
-    from concurrent.futures import Future as Plain
-
-    class NodeFuture(Plain[Any]):
-        """The future of a node of a live graph."""
-
-        def cancel(self) -> bool:
-            return owner.cancel_node(number, force=False)
-
-        def running(self) -> bool:
-            return owner.status_of(number) is Status.RUNNING
-
-    return NodeFuture()
-
-
-def _is_given_up(error: BaseException) -> bool:
-    from ramify.errors import JobCancelled
-
-    return isinstance(error, JobCancelled)
 
 
 def _finished(node: Node[Any]) -> Any:
