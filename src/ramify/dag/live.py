@@ -12,6 +12,7 @@ from ramify.dag.execution import by_name
 from ramify.dag.node import Node
 from ramify.dag.status import STATUS_OF, Mode, Status
 from ramify.errors import NotStartedError, RunTimeout, StartedError
+from ramify.settings import login_name, project_home, read_settings
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ramify.dag.submitted import Submitted
     from ramify.plan.policy import Policy as JobPolicy
     from ramify.run.live import LiveRun
+    from ramify.run.recording import Recording
 
 T = TypeVar("T")
 Callback = Callable[[Any], object]
@@ -51,6 +53,9 @@ class Live:
 
     _cancelled_early: bool
     _whole_attempts: int
+    _recording: Recording | None
+    _locals: set[str]
+    """The keys of nodes that are local."""
     visualization: Any
     """The last picture that `visualize` made, or None."""
 
@@ -60,6 +65,8 @@ class Live:
         self._cancelled_early = False
         self._whole_attempts = 0
         self.visualization = None
+        self._recording = None
+        self._locals = set()
         self._done_callbacks = []
         self._update_callbacks = []
         if done is not None:
@@ -94,8 +101,11 @@ class Live:
 
     def submit_local(self, func: Callable[..., T], /, *args: Any, **kwargs: Any) -> Node[T]:
         """As `submit`, in a thread of this process; the node has no `task_id`."""
-        node = self._submit(func, args, kwargs, None, "submit_local", on="threads")
+        return self._made_local(self._submit(func, args, kwargs, None, "submit_local", on="threads"))
+
+    def _made_local(self, node: Node[Any]) -> Node[Any]:
         node.local = True
+        self._locals.add(node.key)
         return node
 
     def add_node(self, func_exec: Any, /, *args: Any, name: str | None = None, **kwargs: Any) -> Node[Any]:
@@ -110,7 +120,7 @@ class Live:
         if not isinstance(node, Node):
             raise TypeError(f"{node!r:.60} of type {type(node).__name__} is no Node: use submit(func, ...)")
         self._graph().adopt(node)
-        return node
+        return self._made_local(node) if node.local else node
 
     def submit_udf_stage(
         self,
@@ -204,7 +214,70 @@ class Live:
         policy = Policy(fail_fast=False, workers=None, deadline=self.deadline, salt=str(self.id))
         if self.retry_strategy is not None:
             policy.set_retries(self.retry_strategy)
-        return LiveRun(workers=self._worker_count(), policy=policy, owner=_Owner(self, graph))
+        return LiveRun(
+            workers=self._worker_count(),
+            policy=policy,
+            owner=_Owner(self, graph),
+            recording=self._new_recording(),
+        )
+
+    def _new_recording(self) -> Recording | None:
+        """What writes the run down; None where nothing is to be."""
+        if self._recording is None and self.record is not False:
+            settings = read_settings()
+            if self.record or settings.record:
+                from ramify.run.recording import Recording
+
+                who = login_name()
+                facts = {
+                    "id": str(self.id),
+                    "label": self.name,
+                    "namespace": self.namespace or settings.namespace or who,
+                    "created_by": who,
+                    "workers": self._worker_count(),
+                }
+                self._recording = Recording(project_home(), facts, names=self._names_of_nodes)
+        return self._recording
+
+    def _names_of_nodes(self) -> dict[str, Any]:
+        """What a record says of nodes beside their keys."""
+        graph = self._graph()
+        local = [n for n, key in enumerate(graph.keys) if key in self._locals] if self._locals else []
+        return {"labels": {str(n): name for n, name in graph.labels.items()}, "local": local}
+
+    @property
+    def server_graph_uuid(self) -> UUID | None:
+        """What the graph's record is found by in the logs; None where all nodes are local, or none is there.
+
+        >>> from ramify import DAG
+        >>> dag = DAG()
+        >>> _ = dag.submit_local(abs, -1); dag.server_graph_uuid
+        >>> _ = dag.submit(abs, -1); dag.server_graph_uuid == dag.id
+        True
+        """
+        graph = self._graph()
+        return self.id if len(graph.nodes) - len(graph.hidden) > len(self._locals) else None
+
+    def initial_setup(self) -> UUID | None:
+        """Has the graph in the list of runs from now on; returns `server_graph_uuid`. May be called again.
+
+        A graph is recorded by itself when it runs. Where it is not to be recorded, this does nothing.
+        """
+        run = self._run
+        recording = self._new_recording() if run is None else run.recording
+        if recording is not None and self.server_graph_uuid is not None:
+            recording.announce()
+        return self.server_graph_uuid
+
+    def report_node_complete(self, node: Node[Any]) -> None:
+        """Accepts that a node is completed, and changes nothing: the engine knows it before anybody else.
+
+        Raises `GraphError` (a `ValueError`) for a node of another graph.
+        """
+        if node.dag is not self:
+            from ramify.errors import GraphError
+
+            raise GraphError(f"{node!r} is no node of this graph")
 
     def _worker_count(self) -> int:
         return self.max_workers or min(32, (os.cpu_count() or 1) + 4)
@@ -518,8 +591,7 @@ class _WithOptions:
     def submit_local(self, func: Callable[..., T], /, *args: Any, **kwargs: Any) -> Node[T]:
         """As `DAG.submit_local`."""
         node = self._dag._submit(func, args, kwargs, self._options, "submit_local", on="threads")
-        node.local = True
-        return node
+        return self._dag._made_local(node)
 
     def submit_udf_stage(
         self,
@@ -581,7 +653,10 @@ class _Owner:
 
 
 def _make_pool(kind: Any, run: LiveRun, workers: int) -> Any:
-    return kind(run.call_of, run.made, run.scratch(), "calls", workers)
+    """A pool of processes, whose logs are those of the recording, if there is one."""
+    folder = None if run.recording is None else run.recording.folder_of_logs()
+    above, name = (run.scratch(), "calls") if folder is None else os.path.split(folder)
+    return kind(run.call_of, run.made, above, name, workers)
 
 
 def _check_callback(func: Any) -> None:
