@@ -27,7 +27,7 @@ class Filter:
     id: str | None = None
 
     def where(self) -> tuple[str, list[Any]]:
-        """What SQL says of it, and the values; all but `status`, which is not in the table while a run runs."""
+        """What SQL says of it, and the values; all but `status`, which the table has only of what is over."""
         conditions: list[str] = []
         values: list[Any] = []
         if self.search:

@@ -1,4 +1,4 @@
-"""The table of the catalogue: what is asked for has columns of its own, beside the facts as they were told."""
+"""The table of the catalogue: what is asked for has columns of its own, beside the facts as told."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def note_end(db: Connection, folder: str, end: dict[str, Any]) -> None:
     told = _of_end(end)
     setting = ", ".join(f"{name} = ?" for name in _OF_END)
     db.execute(
-        f"UPDATE runs SET {setting} WHERE folder = ?",  # noqa: S608  # the names are this module's own
+        f"UPDATE runs SET {setting} WHERE folder = ?",  # the names are this module's own
         (*(told[name] for name in _OF_END), folder),
     )
 

@@ -154,7 +154,7 @@ class SqliteCatalogue:
         condition, values = wanted.where()
         found = []
         self.gone = 0
-        query = f"SELECT folder, status FROM runs WHERE {condition} {_NEWEST}"  # noqa: S608  # no value in it
+        query = f"SELECT folder, status FROM runs WHERE {condition} {_NEWEST}"
         for folder, status in self._rows(query, values):
             if not os.path.isdir(folder):
                 self.gone += 1
@@ -162,7 +162,7 @@ class SqliteCatalogue:
                 found.append(folder)
         chosen = found[(page - 1) * per_page : page * per_page]
         marks = ", ".join("?" * len(chosen))
-        query = f"SELECT {_ENTRY} FROM runs WHERE folder IN ({marks}) {_NEWEST}"  # noqa: S608  # marks only
+        query = f"SELECT {_ENTRY} FROM runs WHERE folder IN ({marks}) {_NEWEST}"
         entries = [_entry(row) for row in self._rows(query, chosen)]
         for entry in entries:
             entry["status"] = entry["status"] or status_of(entry["folder"])

@@ -19,10 +19,11 @@ LIMIT: Final = 10_000
 
 
 class LateJournal:
-    """Keeps records until `flush`, `close`, or until there are `limit` rows; then `make` gives the journal that
-    they are written to.
+    """Keeps records until `flush`, `close`, or until there are `limit` rows.
 
-    Where that fails, `refused` is called once with the error, and from then on nothing is kept.
+    Then `make` gives the journal that they are written to.
+
+    Where writing fails, `refused` is called once with the error, and from then on nothing is kept.
 
     >>> from ramify.journals.memory import MemoryJournal
     >>> there = MemoryJournal()

@@ -119,6 +119,8 @@ class LiveDriver(Driver):
             super()._succeeded(node, attempt, outcome)
 
     def _failed(self, node: int, attempt: int, outcome: Outcome, why: str | None) -> None:
+        if self._live.recording is not None and isinstance(outcome, Failed):
+            outcome.error = describe(self._live._errors[node], keep=True)
         super()._failed(node, attempt, outcome, why)
         self._live.failed_outside(node, outcome)
 
@@ -552,10 +554,7 @@ class LiveRun(MemoryRun):
 
     def _failure(self, node: int, error: BaseException) -> Outcome:
         self._keep_error(node, error)
-        outcome = super()._failure(node, error)
-        if self.recording is not None:
-            outcome.error = describe(error, keep=True)
-        return outcome
+        return super()._failure(node, error)
 
     def _keep_error(self, node: int, error: BaseException) -> None:
         self._errors[node] = error

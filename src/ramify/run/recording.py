@@ -1,7 +1,7 @@
 """What is written down of a graph that runs in memory: its journal, its logs, its line in the catalogue.
 
-The folder is `@runs/NAME/run/NAME` in the project's `.ramify`, like that of any other run; there is no plan in
-it, and there are no outputs. It is made late (see `LateJournal`), and whatever goes wrong with it is one
+The folder is `@runs/NAME/run/NAME` in the project's `.ramify`, like that of any other run; there is no plan
+in it, and there are no outputs. It is made late (see `LateJournal`), and whatever goes wrong with it is one
 warning: the graph itself is not affected.
 """
 
@@ -40,9 +40,9 @@ Names = Callable[[], dict[str, Any]]
 class Recording:
     """Writes down one live graph; see the module.
 
-    `home` is the project's `.ramify` folder, `facts` are what is known of the run: `id`, `label`, `namespace`,
-    `created_by`. `begin` is called at the start of the first session, `again` at that
-    of each, `end` at the end of each.
+    `home` is the project's `.ramify` folder, `facts` are what is known of the run: `id`, `label`,
+    `namespace`, `created_by`. `begin` is called at the start of the first session, `again` at that of each,
+    `end` at the end of each.
     """
 
     def __init__(self, home: str, facts: dict[str, Any], *, names: Names = dict, limit: int = LIMIT) -> None:
