@@ -12,6 +12,7 @@ from ramify.dag.execution import by_name
 from ramify.dag.looking import Looking
 from ramify.dag.node import Node
 from ramify.dag.owner import GraphOwner
+from ramify.dag.recorded import Recorded
 from ramify.dag.status import Mode
 from ramify.errors import ModeError, RunTimeout, StartedError
 
@@ -28,7 +29,7 @@ T = TypeVar("T")
 Callback = Callable[[Any], object]
 
 
-class Live(Looking):
+class Live(Recorded, Looking):
     """What a DAG can do with nodes that are submitted to it."""
 
     max_workers: int | None
@@ -54,6 +55,7 @@ class Live(Looking):
 
     _cancelled_early: bool
     _whole_attempts: int
+    """The keys of nodes that are local."""
     visualization: Any
     """The last picture that `visualize` made, or None."""
 
@@ -64,6 +66,8 @@ class Live(Looking):
         self._cancelled_early = False
         self._whole_attempts = 0
         self.visualization = None
+        self._recording = None
+        self._locals = set()
         self._done_callbacks = []
         self._update_callbacks = []
         if done is not None:
@@ -98,8 +102,11 @@ class Live(Looking):
 
     def submit_local(self, func: Callable[..., T], /, *args: Any, **kwargs: Any) -> Node[T]:
         """As `submit`, in a thread of this process; the node has no `task_id`."""
-        node = self._submit(func, args, kwargs, None, "submit_local", on="threads")
+        return self._made_local(self._submit(func, args, kwargs, None, "submit_local", on="threads"))
+
+    def _made_local(self, node: Node[Any]) -> Node[Any]:
         node.local = True
+        self._locals.add(node.key)
         return node
 
     def add_node(self, func_exec: Any, /, *args: Any, name: str | None = None, **kwargs: Any) -> Node[Any]:
@@ -114,7 +121,7 @@ class Live(Looking):
         if not isinstance(node, Node):
             raise TypeError(f"{node!r:.60} of type {type(node).__name__} is no Node: use submit(func, ...)")
         self._graph().adopt(node)
-        return node
+        return self._made_local(node) if node.local else node
 
     def submit_udf_stage(
         self,
@@ -212,7 +219,7 @@ class Live(Looking):
         if on_failure not in ("continue", "fail_fast"):
             raise ModeError(f"on_failure={on_failure!r}: use 'continue' or 'fail_fast'", name="on_failure")
         if self._submitted is not None and self._submitted.keyed_only and self.done():
-            self._submitted = None
+            self._submitted = self._recording = None
         graph = self._graph()
         with graph.lock:
             if graph.run is not None:
@@ -245,7 +252,9 @@ class Live(Looking):
         if self.retry_strategy is not None:
             policy.set_retries(self.retry_strategy)
         workers = max_workers or self._worker_count()
-        return LiveRun(workers=workers, policy=policy, owner=GraphOwner(self, graph), **how)
+        owner = GraphOwner(self, graph)
+        recording = self._new_recording()
+        return LiveRun(workers=workers, policy=policy, owner=owner, recording=recording, **how)
 
     def _worker_count(self) -> int:
         return self.max_workers or min(32, (os.cpu_count() or 1) + 4)
@@ -463,8 +472,7 @@ class _WithOptions:
     def submit_local(self, func: Callable[..., T], /, *args: Any, **kwargs: Any) -> Node[T]:
         """As `DAG.submit_local`."""
         node = self._dag._submit(func, args, kwargs, self._options, "submit_local", on="threads")
-        node.local = True
-        return node
+        return self._dag._made_local(node)
 
     def submit_udf_stage(
         self,
@@ -481,7 +489,10 @@ class _WithOptions:
 
 
 def _make_pool(kind: Any, run: LiveRun, workers: int) -> Any:
-    return kind(run.call_of, run.made, run.scratch(), "calls", workers)
+    """A pool of processes, whose logs are those of the recording, if there is one."""
+    folder = None if run.recording is None else run.recording.folder_of_logs()
+    above, name = (run.scratch(), "calls") if folder is None else os.path.split(folder)
+    return kind(run.call_of, run.made, above, name, workers)
 
 
 def _check_callback(func: Any) -> None:

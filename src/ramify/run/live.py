@@ -13,8 +13,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ramify.core.engine import EVERYTHING
 from ramify.core.graph import GROW
@@ -33,6 +34,9 @@ from ramify.run.queue import ReadyQueue
 from ramify.run.record import Recorder
 from ramify.run.session import Answer, Grown, LiveDriver, Owner
 
+if TYPE_CHECKING:
+    from ramify.run.recording import Recording
+
 Result = TypeVar("Result")
 
 
@@ -40,7 +44,7 @@ class LiveRun(MemoryRun):
     """A graph of calls that runs in threads, and in other executors, while its owner goes on.
 
     A place is where nodes run: 0 is `workers` threads of this process, `place` makes others. `owner` is told
-    of starts and ends once `hear` has said of which.
+    of starts and ends once `hear` has said of which. With a `recording` the run is written down.
 
     >>> run = LiveRun(workers=2)
     >>> two = run.add("two", lambda: 2)
@@ -59,10 +63,14 @@ class LiveRun(MemoryRun):
         keep: str = "results",
         memory_limit: int | None = None,
         owner: Owner | None = None,
+        recording: Recording | None = None,
     ) -> None:
+        self.recording = recording
+        if recording is not None:
+            journal = recording.journal
         self.policy = policy or Policy(fail_fast=False, workers=None)
         self._workers = workers
-        self._places: list[Callable[[], Executor]] = [lambda: ThreadExecutor(self.perform, workers)]
+        self._places: list[Callable[[], Executor]] = [lambda: ThreadExecutor(self._performer(), workers)]
         self._place_of: dict[Hashable, int] = {}
         self.owner = owner
         super().__init__(
@@ -74,6 +82,7 @@ class LiveRun(MemoryRun):
         self.attempt_errors: dict[int, list[BaseException]] = {}
         self.broken: BaseException | None = None
         self._tracebacks: dict[int, Any] = {}
+        self._noted = 0
         self._heard: set[int] = set()
         self._hears_all = False
         self._cancelled_before: str | None = None
@@ -107,13 +116,16 @@ class LiveRun(MemoryRun):
         with self._changing:
             if not self._begun:
                 self._begun = True
+                if self.recording is not None:
+                    self.recording.begin(self.engine)
+                    self._noted = len(self.engine)
                 self._open_session(self._want_everything)
 
     def _want_everything(self) -> None:
         heard = range(len(self.engine)) if self._hears_all else sorted(self._heard)
         for node in heard:
             self.engine.tell_of(node)
-        self._note_added(0)
+        self._note_added()
         self.engine.want(None, EVERYTHING, time.time())
         if self._cancelled_before is not None:
             self.driver._give_up(self._cancelled_before, False)
@@ -121,6 +133,9 @@ class LiveRun(MemoryRun):
     def _open_session(self, first: Callable[[], None]) -> None:
         self._quiet.clear()
         self._rest.clear()
+        if self.recording is not None:
+            self._recorder.look_after(self.recording.tend)
+            self.recording.again()
         executors = [make() for make in self._places]
         self.driver = LiveDriver(
             self, executors, policy=self.policy, queue=self.queue, recorder=self._recorder
@@ -131,11 +146,15 @@ class LiveRun(MemoryRun):
         self._session.start()
 
     def _drive(self, driver: LiveDriver) -> None:
-        try:
-            driver.run()
-        except BaseException as error:
-            self.broken = error
+        with nullcontext() if self.recording is None else self.recording.listening():
+            try:
+                driver.run()
+            except BaseException as error:
+                self.broken = error
         self.large.sweep_now()
+        if self.recording is not None:
+            trouble = None if self.broken is None else type(self.broken).__name__
+            self.recording.end(self._came_to(driver), driver.counts(), trouble)
         self._quiet.set()
         with self._changing:
             self.tell_rested()
@@ -147,6 +166,18 @@ class LiveRun(MemoryRun):
         with self._changing:
             if self.driver is driver:  # no callback began another session
                 self._rest.set()
+
+    def _came_to(self, driver: LiveDriver) -> str:
+        """The status of a run whose session is over."""
+        state = self.engine.state
+        if isinstance(self.broken, KeyboardInterrupt | SystemExit):
+            return "CANCELLED"
+        if self.broken is not None or FAILED in state or driver.overdue:
+            return "FAILED"
+        return "CANCELLED" if CANCELLED in state or self._cancelled_before is not None else "COMPLETED"
+
+    def _performer(self) -> Callable[[Order], Outcome]:
+        return self.perform if self.recording is None else self.recording.hearing(self.perform)
 
     def ask(self, act: Callable[[], Result]) -> Result:
         """Has `act` done by whoever drives, between two events, and returns what it returns.
@@ -203,9 +234,8 @@ class LiveRun(MemoryRun):
         def act() -> list[int]:
             if self._quiet.is_set():
                 raise StartedError("the run is over, and nothing can be added to it: make a fresh graph")
-            first = len(self.engine)
             new = [int(add()) for add in nodes]
-            self._note_added(first)
+            self._note_added()
             for node in new:
                 self._listen(node)
             self.engine.want(new, "it was added to the run", time.time())
@@ -415,11 +445,15 @@ class LiveRun(MemoryRun):
         """One attempt; its start is told where starts are heard."""
         if self._hears_all and self.owner is not None:
             self.callbacks.put(self.owner.started(node))
-        return super().order(node, attempt)
+        if self.recording is None:
+            return super().order(node, attempt)
+        return Order(node, attempt, self.engine.keys[node], None, None, id(self._functions[node]))
 
     def accept(self, node: int, attempt: int, outcome: Outcome) -> str | None:
         """Keeps the value. The arguments are not needed any more: a completed node never runs again."""
         super().accept(node, attempt, outcome)
+        if self.recording is not None and outcome.pid:
+            self.recording.used(node, attempt, outcome)
         self._arguments[node] = ()
         if self._keywords:
             self._keywords.pop(node, None)
@@ -464,9 +498,10 @@ class LiveRun(MemoryRun):
         """One thread: passes are made one at a time."""
         return ThreadExecutor(self.perform, 1, name="ramify-grow")
 
-    def _note_added(self, first: int) -> None:
-        """Writes down the nodes from `first` on, so that the journal alone tells the graph."""
-        engine = self.engine
+    def _note_added(self) -> None:
+        """Writes down the nodes that are new, so that the journal alone tells the graph."""
+        engine, first = self.engine, self._noted
+        self._noted = len(engine)
         if isinstance(self._recorder.journal, NoJournal) or first == len(engine):
             return
         new = [(engine.keys[n], engine.parents[n], engine.flags[n], "") for n in range(first, len(engine))]
@@ -482,9 +517,8 @@ class LiveRun(MemoryRun):
 
     def grew(self, node: int, attempt: int, outcome: Grown) -> None:
         """Adds what a pass of a grow node brought, and has the node sleep until that is at rest."""
-        first = len(self.engine)
         new = outcome.add()
-        self._note_added(first)
+        self._note_added()
         for one in new:
             self._listen(one)
         self.engine.want(new, f"{self.engine.keys[node]} needs it", time.time())

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ramify.executors.threads import ThreadExecutor
 from ramify.ports import Executor, Outcome
 from ramify.run.driver import Driver
+from ramify.run.memory import Failed
+from ramify.worker.failure import describe
 
 if TYPE_CHECKING:
     from ramify.run.live import LiveRun
@@ -94,6 +96,8 @@ class LiveDriver(Driver):
             super()._succeeded(node, attempt, outcome)
 
     def _failed(self, node: int, attempt: int, outcome: Outcome, why: str | None) -> None:
+        if self._live.recording is not None and isinstance(outcome, Failed):
+            outcome.error = describe(self._live._errors[node], keep=True)
         super()._failed(node, attempt, outcome, why)
         self._live.failed_outside(node, outcome)
 
