@@ -20,6 +20,7 @@ demo: ## set up what it needs and run the demo: an analysis of the standard libr
 	@"$(VENV)/bin/ramify" demo $(if $(FOLDER),"$(FOLDER)")
 
 test: setup ## set up what it needs and run every test
+	@scripts/services
 	$(PYTEST) -n $(WORKERS) -q
 
 check: setup ## format, lint, types, layers and the fast tests, in under a minute

@@ -230,5 +230,14 @@ class MissingExtraError(RamifyError, ImportError):
     """Something optional that is not installed: `package`, and the `extra` of Ramify that brings it."""
 
 
+class QueryError(RamifyError, RuntimeError):
+    """A database refused a query or could not be reached: `query` is its first line, `database` its URL
+    without passwords."""
+
+
+class ArrayReadError(RamifyError, OSError):
+    """An array that is not there or cannot be read; `uri` holds where, without passwords."""
+
+
 class RamifyWarning(UserWarning):
     """Something was ignored, replaced or could not be recorded, and the run went on."""
