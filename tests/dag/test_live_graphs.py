@@ -458,3 +458,50 @@ def test_resources_are_held_and_checked() -> None:
     greedy.submit(work, 1, resources={"cores": 10_000})
     with pytest.raises(ArgumentError, match="there are"):
         greedy.compute()
+
+
+# ---- queries
+
+
+def test_queries_are_nodes() -> None:
+    pytest.importorskip("duckdb")
+    dag = DAG()
+    parent = dag.submit(lambda: 136)
+    rows = dag.submit(lambda: [{"k": "a", "n": 1}, {"k": "a", "n": 2}, {"k": "b", "n": 5}])
+    doubled = dag.submit_sql("select 2 * ? as doubleit", parameters=[parent], result_format="rows")
+    sums = dag.submit_sql(
+        "select k, sum(n) as total from rows group by k order by k",
+        tables={"rows": rows},
+        result_format="rows",
+        name="sums",
+    )
+    lite = dag.submit_sql(
+        "select :x + 1 as y", database="sqlite://", parameters={"x": 1}, result_format="rows"
+    )
+    told = dag.submit(lambda value, found: f"{value} and {found[0]['doubleit']}", parent, doubled)
+    dag.compute()
+    assert told.result(GUARD) == "136 and 272" and lite.result(GUARD) == [{"y": 2}]
+    assert [(r["k"], int(r["total"])) for r in sums.result(GUARD)] == [("a", 3), ("b", 5)]
+    assert (doubled.name, lite.name, sums.name) == ("SQL query", "SQL query (1)", "sums")
+    with pytest.raises(ValueError, match="a query is a text"):
+        dag.submit_sql("")
+
+
+def test_a_forced_cancel_stops_a_query() -> None:
+    pytest.importorskip("duckdb")
+    from ramify.dag import sql_running
+
+    dag = DAG()
+    node = dag.submit_sql(
+        "select count(*) from range(1000000) a, range(1000000) b where a.range != b.range + 1"
+    )
+    dag.compute()
+    while not interrupt_calls(lambda call: False) and node.status is not Status.RUNNING:
+        threading.Event().wait(0.005)
+    before = {t for t in threading.enumerate() if t.name == "ramify-worker"}
+    dag.cancel(force=True)
+    dag.wait(GUARD)
+    assert node.cancelled()
+    for thread in before:
+        thread.join(GUARD)
+        assert not thread.is_alive(), "the thread of the query ended because the query was stopped"

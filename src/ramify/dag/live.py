@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
@@ -143,6 +143,34 @@ class Live(Recorded, Looking):
         if expand_node_output is None:
             return self._submit(func, args, kwargs, None, "submit_udf_stage")
         return self._submit(func, args, kwargs, None, "submit_udf_stage", expand=expand_node_output)
+
+    def submit_sql(
+        self,
+        sql: str,
+        *,
+        database: str | None = None,
+        parameters: Any = (),
+        tables: Mapping[str, Any] | None = None,
+        init_commands: Sequence[str] = (),
+        result_format: Any = None,
+        raw_results: bool = False,
+        **options: Any,
+    ) -> Node[Any]:
+        """Adds a query, in DuckDB inside the worker or in the database of a URL; see `ramify.dag.sql.Query`.
+
+        `parameters` are bound to `?` (a sequence) or `:name` (a mapping); `tables` can be queried by their
+        names. Nodes may be in both. A cancel with `force=True` stops the query. Other options are those of
+        `submit`. Raises `ArgumentError` for a query that cannot be.
+
+        >>> from ramify import DAG
+        >>> dag = DAG()
+        >>> six = dag.submit(max, 6, 1)
+        >>> node = dag.submit_sql("select 7 * ? as answer", parameters=[six], result_format="rows")
+        >>> dag.compute(); node.result()
+        [{'answer': 42}]
+        """
+        query = by_name("sql", "Query")(sql, database, init_commands, result_format, raw_results)
+        return self._submit(query, (parameters, tables), options, None, "submit_sql")
 
     def options(self, **options: Any) -> _WithOptions:
         """The same graph, for nodes with these options: `dag.options(timeout=5).submit(f, timeout=1)`."""

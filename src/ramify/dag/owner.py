@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,12 @@ class GraphOwner:
         """The run is at rest; what failed is tried again, if the graph has a strategy for it as a whole."""
         if not self._dag._try_again_as_a_whole():
             self._call(self._dag._done_callbacks)
+
+    def abandoned(self, thread: int) -> None:
+        """What runs in a thread is not wanted any more: a query can be stopped."""
+        queries = sys.modules.get("ramify.dag.sql_running")
+        if queries is not None:
+            queries.interrupt(thread)
 
     def retried(self, nodes: list[int]) -> list[int]:
         """What is to be retried with these."""

@@ -49,7 +49,10 @@ def check_arguments(func: Callable[..., Any], names: Collection[str]) -> None:
 
 
 def function_name(func: Any) -> str:
-    """What people call a function."""
+    """What people call a function; work that is no function says it as its `ramify_name`."""
+    named = getattr(type(func), "ramify_name", None)
+    if isinstance(named, str):
+        return named
     inner = getattr(func, "func", func)  # a partial has the name of what it wraps
     return getattr(inner, "__qualname__", None) or type(func).__qualname__
 

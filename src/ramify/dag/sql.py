@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from ramify.dag.sql_parameters import settled
 from ramify.dag.sql_running import interrupt, interrupt_calls, running
@@ -36,6 +36,8 @@ class Query:
     >>> Query("select 1", database="postgresql://me:hunter2@db/x")
     Query('select 1', database='postgresql://me:***@db/x')
     """
+
+    ramify_name: ClassVar[str] = "SQL query"
 
     sql: str
     database: str | None = None

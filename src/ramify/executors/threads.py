@@ -39,6 +39,8 @@ class ThreadExecutor:
         self.slots: int | None = max(workers, 1)
         self.name = name
         self.seconds: dict[int, float] = {}
+        self.on_abandon: Callable[[int], None] | None = None
+        """Called with the identifier of a thread that is abandoned: what it waits for may be stopped."""
         self._todo: deque[Order] = deque()
         self._free: deque[_Worker] = deque()
         self._busy: dict[tuple[int, int], _Worker] = {}
@@ -142,6 +144,7 @@ class ThreadExecutor:
         They go on, and nobody waits for what they bring; new ones take their places.
         """
         wanted = set(attempts)
+        abandoned: list[_Worker] = []
         with self._lock:
             kept = [order for order in self._todo if (order.node, order.attempt) not in wanted]
             self._todo.clear()
@@ -150,6 +153,10 @@ class ThreadExecutor:
                 worker = self._busy.pop(attempt)
                 worker.abandoned = True
                 self._workers.discard(worker)
+                abandoned.append(worker)
+        if self.on_abandon is not None:
+            for worker in abandoned:
+                self.on_abandon(worker.ident or 0)
         if self._todo and self.workers:
             self._wake_one()
 

@@ -211,6 +211,12 @@ class LiveRun(MemoryRun):
             self._place_of[name] = len(self._places) - 1
         return self._place_of[name]
 
+    def _make_threads(self) -> Executor:
+        threads = ThreadExecutor(self.perform, self._workers)
+        if self.owner is not None:
+            threads.on_abandon = self.owner.abandoned
+        return threads
+
     def demand(self, node: int, amounts: Mapping[str, Any], cap: bool = False) -> None:
         """What an attempt of a node holds of this machine while it runs; with `cap` never more than there is.
 
