@@ -17,6 +17,7 @@ FOLDER: Final = ROOT / ".envs"
 PACKAGES: Final = {
     "ramify": ["ramify"],
     "tidyrun": ["tidyrun"],
+    "tiledb": ["tiledb-cloud"],
     "dask": ["dask", "distributed"],
     "joblib": ["joblib"],
     "redun": ["redun"],
@@ -25,6 +26,7 @@ PACKAGES: Final = {
 WANTED: Final = {
     "ramify": str(ROOT),
     "tidyrun": "tidyrun==0.0.8",
+    "tiledb": "tiledb-cloud==0.14.4",
     "dask": "dask[distributed]",
     "joblib": "joblib==1.6.0",
     "redun": "redun==0.44.1",

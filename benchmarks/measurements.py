@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 SHAPES = {"independent": 100_000, "chain": 100_000, "tree": 100_000, "join": 20_000, "ladder": 100_000}
-PEERS = ("tidyrun", "dask", "joblib", "redun", "doit")
+PEERS = ("tidyrun", "tiledb", "dask", "joblib", "redun", "doit")
 """Systems that have an environment of their own."""
 FOLDER = "FOLDER"
 """Stands for a fresh folder in the arguments of a case."""
@@ -57,6 +57,32 @@ def memory() -> Group:
         group.add(shape, "Ramify, 2 threads", "memory", "ramify-threads", shape, "N", n=n)
         group.add(shape, "ThreadPoolExecutor(2)", "memory", "futures", shape, "N", n=n)
         group.add(shape, "Dask, 2 threads", "memory", "dask", shape, "N", n=min(n, 5_000))
+    return group
+
+
+def live() -> Group:
+    """No-ops submitted to graphs that run beside their owner."""
+    note = (
+        "Submitting, running in two threads, `wait`, asking for the ends, per node. Ramify records graphs "
+        "unless it is told not to. TileDB Cloud runs local nodes, offline; its joins are quadratic in the "
+        "parents, and one of 20,000 takes it more than four minutes, so they get fewer. Dask gets fewer of "
+        "everything; its cluster in this process is started and ended each time. Bare futures wait for their "
+        "parents in a thread, and know neither failure nor retry. Peak memory is the growth of the process; "
+        "threads left are those that are there while somebody still holds the finished graph."
+    )
+    group = Group("live", "Live graphs of no-ops", "µs", "Ramify", note)
+    for shape in ("independent", "chain", "join", "ladder"):
+        tiledb = (1_000, 2_000) if shape == "join" else (1_000, 20_000)
+        for who, engine, sizes in (
+            ("Ramify", "ramify", (1_000, 20_000, 100_000)),
+            ("Ramify, not recorded", "ramify-unrecorded", (1_000, 20_000, 100_000)),
+            ("TileDB Cloud", "tiledb", tiledb),
+            ("Dask delayed", "dask", (1_000, 5_000)),
+            ("Dask futures", "dask-futures", (1_000,)),
+            ("ThreadPoolExecutor(2)", "futures", (1_000, 20_000)),
+        ):
+            for n in sizes:
+                group.add(shape, who, "live", engine, shape, "N", FOLDER, n=n)
     return group
 
 
@@ -154,4 +180,4 @@ def start() -> Group:
     return group
 
 
-GROUPS = {make.__name__: make for make in (memory, grid, isolated, process, reuse, million, start)}
+GROUPS = {make.__name__: make for make in (memory, live, grid, isolated, process, reuse, million, start)}

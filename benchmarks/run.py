@@ -1,8 +1,8 @@
 """Measures Ramify beside others and prints a table: `python benchmarks/run.py [--quick] [--write] [NAME...]`.
 
-NAMES are groups: memory, grid, isolated, process, reuse, million, start; all if none is given. `--quick`
-takes a tenth of the sizes, once. `--write` puts the table into docs/benchmarks.md. The environments of the
-others are made in `.envs` at the first time.
+NAMES are groups: memory, live, grid, isolated, process, reuse, million, start; all if none is given.
+`--quick` takes a tenth of the sizes, once. `--write` puts the table into docs/benchmarks.md. The environments
+of the others are made in `.envs` at the first time.
 """
 
 from __future__ import annotations

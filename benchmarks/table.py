@@ -66,6 +66,9 @@ def extra_columns(group: Group, results: list[Result]) -> list[Column]:
     if any("waiting" in result for result in results):
         columns.append(("peak memory", lambda _, result: f"{result['memory'] / 1e6:,.0f} MB"))
         columns.append(("a waiting node", lambda _, result: f"{result['waiting']:,.0f} B"))
+    if any("threads" in result for result in results):
+        columns.append(("peak memory each", lambda _, result: f"{result['memory'] / result['n']:,.0f} B"))
+        columns.append(("threads left", lambda _, result: str(result["threads"])))
     if any("process_cpu" in result for result in results):
         columns.append(("the process, CPU", lambda _, result: f"{digits(result['process_cpu'])} s"))
         columns.append(("wall", lambda _, result: f"{digits(result['process_wall'])} s"))
