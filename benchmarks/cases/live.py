@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from functions import nothing
@@ -85,7 +86,8 @@ ENGINES: dict[str, Callable[[Shape, int], Any]] = {
 }
 engine, shape, n, folder = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 os.makedirs(folder)
-os.chdir(folder)  # where records are written
+os.chdir(folder)
+Path("ramify.toml").touch()  # the records are written here, and not where the user has them
 before = threading.active_count()
 
 
