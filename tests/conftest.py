@@ -30,6 +30,7 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]
             patch.delenv(name, raising=False)
         for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
             patch.setenv(name, str(home / name.lower()))
+        patch.setenv("RAMIFY_RECORD", "0")  # a test that wants its graphs recorded says so
         yield
 
 

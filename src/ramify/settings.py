@@ -35,6 +35,9 @@ _MARKS: Final = (_PROJECT, _CONFIG, ".git")
 HOME: Final = ".ramify"
 """The folder of the engine's own things in a project."""
 
+RUNS: Final = "@runs"
+"""The folder, in a `.ramify`, of runs that were given none."""
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a person may set. Times are seconds; None means that nothing was said.
@@ -56,6 +59,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     reuse: str = "auto"
     keep_stale: bool = False
     output: str | None = None
+    namespace: str | None = None
+    record: bool = True
     quiet: bool = False
     verbose: bool = False
     profile: str | None = None
@@ -229,6 +234,20 @@ def project_home(start: str | None = None) -> str:
             errno=None,
         )
     return os.path.join(data, "ramify")
+
+
+def login_name() -> str:
+    """Who the user of this process is, by name.
+
+    >>> bool(login_name())
+    True
+    """
+    from getpass import getuser
+
+    try:
+        return getuser()
+    except (OSError, KeyError, ImportError):  # a container whose user has no name
+        return f"user-{os.getuid()}"
 
 
 def _upwards(start: str) -> list[str]:

@@ -8,36 +8,33 @@ shared over network file systems.
 from __future__ import annotations
 
 import os
-import time
 import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
+from ramify.catalogue.filters import Filter
+from ramify.catalogue.schema import VERSION, Row, decoded, insert, note_end, prepare
 from ramify.errors import RamifyWarning, StorageError, UnknownRunError
 
 if TYPE_CHECKING:
-    from sqlite3 import Connection, Cursor
+    from sqlite3 import Connection
 
 _BUSY: Final = 5.0
 """Seconds to wait for another process that is writing."""
 
-_SCHEMA: Final = """CREATE TABLE IF NOT EXISTS runs(
-    folder TEXT PRIMARY KEY, name TEXT NOT NULL, started REAL NOT NULL,
-    facts TEXT NOT NULL, ended TEXT) WITHOUT ROWID"""
-_VERSION: Final = 1
-_ALL: Final = "SELECT name, folder, started, facts, ended FROM runs ORDER BY started DESC, name DESC"
+_ENTRY: Final = "name, folder, started, facts, ended, label, kind, namespace, created_by, id, status"
+_NEWEST: Final = "ORDER BY started DESC, name DESC"
 
-Row = tuple[str, str, dict[str, Any], dict[str, Any] | None]
-"""Name, run folder, what was known at the start, what was known at the end."""
+StatusOf = Callable[[str], str]
+"""The status of a run of which no end is written down, by its folder."""
 
 
 class SqliteCatalogue:
     """The runs that were registered, by run folder.
 
-    Entries are dicts with `name`, `folder` (of the run), `started` (seconds since the epoch), `facts` and
-    `end` (None until the run said that it is over).
+    Entries are dicts with `name`, `folder` (of the run), `started` (seconds since the epoch), `facts`, `end`
+    (None until the run said that it is over), `label` (what a person calls it), `kind`, `namespace`,
+    `created_by`, `id` (None where it is made of the other facts) and `status` (None as `end`).
 
     >>> import tempfile
     >>> home = tempfile.mkdtemp(); os.makedirs(home + "/exp/run/calm-otter")
@@ -62,12 +59,16 @@ class SqliteCatalogue:
         self._folders[name] = folder
         self._try(lambda: self._insert([(name, folder, facts, None)]))
 
-    def ended(self, name: str, facts: dict[str, Any]) -> None:
-        """Notes how the run of that name, the newest that is not over, ended.
+    def record(self, name: str, folder: str, facts: dict[str, Any], end: dict[str, Any] | None) -> None:
+        """As `began`, and `ended` where the run is over already; in one step."""
+        self._try(lambda: self._insert([(name, folder, facts, end)]))
+
+    def ended(self, name: str, facts: dict[str, Any], folder: str | None = None) -> None:
+        """Notes how the run of that folder ended; without one, the newest of that name that is not over.
 
         A failure is a `RamifyWarning`.
         """
-        folder = self._folders.get(name)
+        folder = folder or self._folders.get(name)
         self._try(lambda: self._note_end(name, folder, facts))
 
     def rebuild(self, rows: Iterable[Row]) -> int:
@@ -82,32 +83,27 @@ class SqliteCatalogue:
         return len(chosen)
 
     def _insert(self, rows: list[Row]) -> None:
-        lines = [
-            (
-                os.path.abspath(folder),
-                name,
-                float(facts.get("started") or time.time()),
-                _text(facts),
-                end and _text(end),
-            )
-            for name, folder, facts, end in rows
-        ]
-        self._write(lambda db: db.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", lines))
+        self._write(lambda db: insert(db, rows))
 
     def _note_end(self, name: str, folder: str | None, facts: dict[str, Any]) -> None:
-        newest = "(SELECT folder FROM runs WHERE name = ? ORDER BY ended IS NULL DESC, started DESC LIMIT 1)"
-        update = f"UPDATE runs SET ended = ? WHERE folder = {'?' if folder else newest}"
-        self._write(lambda db: db.execute(update, (_text(facts), folder or name)))
+        newest = "SELECT folder FROM runs WHERE name = ? ORDER BY ended IS NULL DESC, started DESC LIMIT 1"
 
-    def _write(self, act: Callable[[Connection], Cursor]) -> None:
+        def act(db: Connection) -> None:
+            found = [(folder,)] if folder else db.execute(newest, (name,)).fetchall()
+            for (one,) in found:
+                note_end(db, one, facts)
+
+        self._write(act)
+
+    def _write(self, act: Callable[[Connection], None]) -> None:
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
         connection = self._connect(self.path)
         try:
             connection.execute("PRAGMA synchronous=OFF")
-            connection.execute(_SCHEMA)
-            connection.execute(f"PRAGMA user_version={_VERSION}")
+            connection.execute("BEGIN IMMEDIATE")
+            prepare(connection, self.path)
             act(connection)
-            connection.commit()
+            connection.execute("COMMIT")
         finally:
             connection.close()
 
@@ -116,7 +112,7 @@ class SqliteCatalogue:
 
         try:
             act()
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, StorageError, sqlite3.Error) as error:
             warnings.warn(
                 f"the run is not in the list of runs: {self.path} cannot be written ({error}); the run "
                 "itself is not affected, and `ramify ls --rebuild` makes the list again",
@@ -134,7 +130,7 @@ class SqliteCatalogue:
         """
         found: list[dict[str, Any]] = []
         self.gone = 0
-        for row in self._rows(_ALL):
+        for row in self._rows(f"SELECT {_ENTRY} FROM runs {_NEWEST}"):
             if not os.path.isdir(row[1]):
                 self.gone += 1
                 continue
@@ -147,6 +143,30 @@ class SqliteCatalogue:
 
     gone = 0
     """How many runs the last `runs` left out, since their folders are not there any more."""
+
+    def page(
+        self, wanted: Filter, status_of: StatusOf, page: int = 1, per_page: int = 10
+    ) -> tuple[list[dict[str, Any]], int]:
+        """The runs of one page, the newest first, and how many fit in all. Pages count from 1.
+
+        `status_of` is asked for the runs of which no end is written down. Folders that are gone do not count.
+        """
+        condition, values = wanted.where()
+        found = []
+        self.gone = 0
+        query = f"SELECT folder, status FROM runs WHERE {condition} {_NEWEST}"
+        for folder, status in self._rows(query, values):
+            if not os.path.isdir(folder):
+                self.gone += 1
+            elif wanted.status is None or (status or status_of(folder)) == wanted.status:
+                found.append(folder)
+        chosen = found[(page - 1) * per_page : page * per_page]
+        marks = ", ".join("?" * len(chosen))
+        query = f"SELECT {_ENTRY} FROM runs WHERE folder IN ({marks}) {_NEWEST}"
+        entries = [_entry(row) for row in self._rows(query, chosen)]
+        for entry in entries:
+            entry["status"] = entry["status"] or status_of(entry["folder"])
+        return entries, len(found)
 
     def find(self, name: str) -> str:
         """The folder of a run: its exact name, `latest`, a beginning or a part that no other run has.
@@ -172,7 +192,7 @@ class SqliteCatalogue:
         """The names that are taken."""
         return {row[0] for row in self._rows("SELECT name FROM runs")}
 
-    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+    def _rows(self, query: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         if not os.path.exists(self.path):
             return []
         import sqlite3
@@ -180,7 +200,9 @@ class SqliteCatalogue:
         try:
             connection = self._connect(f"file:{_quoted(self.path)}?mode=ro", uri=True)
             try:
-                return list(connection.execute(query))
+                connection.create_function("fold", 1, str.casefold, deterministic=True)
+                self._check_version(connection)
+                return list(connection.execute(query, tuple(values)))
             finally:
                 connection.close()
         except sqlite3.Error as error:
@@ -190,20 +212,32 @@ class SqliteCatalogue:
                 errno=None,
             ) from error
 
+    def _check_version(self, connection: Connection) -> None:
+        """A list that an earlier version wrote is brought up to date before it is read."""
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version != VERSION:
+            self._write(lambda _: None)
+
     def _connect(self, path: str, uri: bool = False) -> Connection:
         import sqlite3
 
-        return sqlite3.connect(path, timeout=_BUSY, uri=uri)
+        return sqlite3.connect(path, timeout=_BUSY, uri=uri, isolation_level=None)
 
 
 def _entry(row: tuple[Any, ...]) -> dict[str, Any]:
-    name, folder, started, facts, ended = row
+    name, folder, started, facts, ended, label, kind, namespace, created_by, identity, status = row
     return {
         "name": name,
         "folder": folder,
         "started": started,
-        "facts": msgspec.json.decode(facts),
-        "end": None if ended is None else msgspec.json.decode(ended),
+        "facts": decoded(facts),
+        "end": decoded(ended),
+        "label": label,
+        "kind": kind,
+        "namespace": namespace,
+        "created_by": created_by,
+        "id": identity,
+        "status": status,
     }
 
 
@@ -218,13 +252,10 @@ def _same(one: str, other: str) -> bool:
     return one == other
 
 
-def _text(facts: dict[str, Any]) -> str:
-    return msgspec.json.encode(facts, enc_hook=str).decode()
-
-
 def _mentions(entry: dict[str, Any], text: str) -> bool:
     end = entry["end"] or {}
-    told = (entry["name"], entry["folder"], entry["facts"].get("command"), end.get("status"))
+    command = entry["facts"].get("command")
+    told = (entry["name"], entry["label"], entry["folder"], command, end.get("status"))
     return any(text in str(one).casefold() for one in told if one)
 
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 import click
 
 from ramify.catalogue import open_catalogue
-from ramify.catalogue.sqlite import Row, SqliteCatalogue
+from ramify.catalogue.schema import Row
+from ramify.catalogue.sqlite import SqliteCatalogue
 from ramify.cli.output import json_option, paint, put_json, put_lines, verbose_option
 from ramify.errors import RamifyError
 from ramify.run.view import RunView, runs_in

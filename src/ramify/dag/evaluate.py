@@ -92,9 +92,13 @@ def _evaluate(
     new = compile_draft(draft, os.path.abspath(plan_path))
     run_folder = run_folder_of(plan_path)
     name = name or new_name(os.listdir(run_folder) if os.path.isdir(run_folder) else ())
-    with FolderLock(run_folder, run=name) as lock:
-        plan = _write(plan_path, new, outputs, "", say)
-        return execute(plan.path, name=name, lock=lock, just_compiled=True, **_workers_of(draft, options))
+    try:
+        with FolderLock(run_folder, run=name) as lock:
+            plan = _write(plan_path, new, outputs, "", say)
+            return execute(plan.path, name=name, lock=lock, just_compiled=True, **_workers_of(draft, options))
+    finally:
+        if isinstance(draft, DAG):
+            draft._evaluated(os.path.join(run_folder, name))
 
 
 def run_folder_of(plan_path: str) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-from ramify.core.table import BAD, CANCELLED, FAILED
+from ramify.core.table import FAILED
 from ramify.dag.execution import by_name
+from ramify.dag.looking import Looking
 from ramify.dag.node import Node
-from ramify.dag.status import STATUS_OF, Mode, Status
-from ramify.errors import NotStartedError, RunTimeout, StartedError
+from ramify.dag.owner import GraphOwner
+from ramify.dag.recorded import Recorded
+from ramify.dag.status import Mode
+from ramify.errors import ModeError, RunTimeout, StartedError
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -26,12 +29,13 @@ T = TypeVar("T")
 Callback = Callable[[Any], object]
 
 
-class Live:
+class Live(Recorded, Looking):
     """What a DAG can do with nodes that are submitted to it."""
 
     max_workers: int | None
     name: str | None
     _submitted: Submitted | None
+    _latest: str | None
     _stages: Stages | None
     _update_callbacks: list[Callback]
     _done_callbacks: list[Callback]
@@ -51,15 +55,19 @@ class Live:
 
     _cancelled_early: bool
     _whole_attempts: int
+    """The keys of nodes that are local."""
     visualization: Any
     """The last picture that `visualize` made, or None."""
 
     def _init_live(self, done: Callback | None, update: Callback | None) -> None:
         self._submitted = None
         self._stages = None
+        self._latest = None
         self._cancelled_early = False
         self._whole_attempts = 0
         self.visualization = None
+        self._recording = None
+        self._locals = set()
         self._done_callbacks = []
         self._update_callbacks = []
         if done is not None:
@@ -94,8 +102,11 @@ class Live:
 
     def submit_local(self, func: Callable[..., T], /, *args: Any, **kwargs: Any) -> Node[T]:
         """As `submit`, in a thread of this process; the node has no `task_id`."""
-        node = self._submit(func, args, kwargs, None, "submit_local", on="threads")
+        return self._made_local(self._submit(func, args, kwargs, None, "submit_local", on="threads"))
+
+    def _made_local(self, node: Node[Any]) -> Node[Any]:
         node.local = True
+        self._locals.add(node.key)
         return node
 
     def add_node(self, func_exec: Any, /, *args: Any, name: str | None = None, **kwargs: Any) -> Node[Any]:
@@ -110,7 +121,7 @@ class Live:
         if not isinstance(node, Node):
             raise TypeError(f"{node!r:.60} of type {type(node).__name__} is no Node: use submit(func, ...)")
         self._graph().adopt(node)
-        return node
+        return self._made_local(node) if node.local else node
 
     def submit_udf_stage(
         self,
@@ -164,22 +175,51 @@ class Live:
         return graph.add_stage(func, args, kwargs, options, expand)
 
     def _graph(self) -> Submitted:
-        if self._submitted is None:
+        graph = self._submitted
+        if graph is None:
             from ramify.dag.submitted import Submitted
 
-            self._submitted = Submitted(self, self._drafts)  # type: ignore[arg-type]  # only a DAG is one
-        return self._submitted
+            graph = self._submitted = Submitted(self, self._drafts)  # type: ignore[arg-type]  # only a DAG is one
+        if self._latest is not None:
+            folder, self._latest = self._latest, None
+            graph.keyed_only = not graph.nodes
+            graph.run = by_name("remote", "run_of")(graph, GraphOwner(self, graph), folder)
+        return graph
+
+    def _evaluated(self, folder: str) -> None:
+        """`evaluate` has run the graph; its journal tells how, when somebody asks."""
+        graph = self._submitted
+        if not os.path.exists(os.path.join(folder, "journal.jsonl")):  # it did not come as far as that
+            return
+        if graph is not None and (graph.keyed_only or not graph.nodes):
+            self._submitted = None
+        self._latest = folder
 
     # ---- running
 
-    def compute(self) -> None:
+    def compute(
+        self,
+        *,
+        max_workers: int | None = None,
+        on_failure: str = "continue",
+        keep: str = "results",
+        memory_limit: int | None = None,
+    ) -> None:
         """Starts the graph, and returns at once; `wait` and the nodes' `result` wait.
 
         The values are kept in memory and the driver is in this process. Nodes run in `max_workers` threads,
-        `min(32, cores + 4)` if not given, or processes. A failure stops only what depends on it.
+        `min(32, cores + 4)` if not given, or processes. A failure stops only what depends on it;
+        `on_failure="fail_fast"` stops everything. A value over 1 MB goes when the last node that uses it has
+        ended and nobody holds its own node; `keep="all"` keeps them all. Beyond `memory_limit` bytes values
+        are put away in a temporary folder. In a graph of `Mode.BATCH` the values are outputs on disk.
 
-        Raises `CycleError` before anything runs, and `StartedError` for a second start.
+        Raises `CycleError` before anything runs, `ModeError` for options that cannot be, and `StartedError`
+        for a second start.
         """
+        if on_failure not in ("continue", "fail_fast"):
+            raise ModeError(f"on_failure={on_failure!r}: use 'continue' or 'fail_fast'", name="on_failure")
+        if self._submitted is not None and self._submitted.keyed_only and self.done():
+            self._submitted = self._recording = None
         graph = self._graph()
         with graph.lock:
             if graph.run is not None:
@@ -187,8 +227,13 @@ class Live:
                     "this graph was started already: use retry_all() to run again what failed, or make a "
                     "fresh DAG"
                 )
-            run = self._new_run(graph)
-            graph.start(run)
+            if self.mode is Mode.BATCH:
+                options = {"max_workers": max_workers or self.max_workers, "on_failure": on_failure}
+                graph.run = by_name("remote", "start_batch")(self, graph, GraphOwner(self, graph), options)
+            else:
+                how = {"keep": keep, "memory_limit": memory_limit}
+                graph.start(self._new_run(graph, max_workers, on_failure == "fail_fast", how))
+            run = self._running()
         if self._update_callbacks:
             run.hear(None)
         for number in {*graph.callbacks, *graph.futures}:
@@ -197,14 +242,19 @@ class Live:
             run.cancel("cancelled before the graph started")
         run.launch()
 
-    def _new_run(self, graph: Submitted) -> LiveRun:
+    def _new_run(
+        self, graph: Submitted, max_workers: int | None, fail_fast: bool, how: dict[str, Any]
+    ) -> LiveRun:
         from ramify.run.contract import Policy
         from ramify.run.live import LiveRun
 
-        policy = Policy(fail_fast=False, workers=None, deadline=self.deadline, salt=str(self.id))
+        policy = Policy(fail_fast=fail_fast, workers=None, deadline=self.deadline, salt=str(self.id))
         if self.retry_strategy is not None:
             policy.set_retries(self.retry_strategy)
-        return LiveRun(workers=self._worker_count(), policy=policy, owner=_Owner(self, graph))
+        workers = max_workers or self._worker_count()
+        owner = GraphOwner(self, graph)
+        recording = self._new_recording()
+        return LiveRun(workers=workers, policy=policy, owner=owner, recording=recording, **how)
 
     def _worker_count(self) -> int:
         return self.max_workers or min(32, (os.cpu_count() or 1) + 4)
@@ -230,6 +280,9 @@ class Live:
             run.policy.node_timeouts[number] = float(options.timeout)
         if options.retry is not None:
             run.policy.set_retries(options.retry, number)
+        amounts = options.amounts()
+        if amounts:
+            run.demand(number, amounts, cap=options.resources is None)
         if options.deadline is not None:
             run.policy.node_deadlines[number] = float(options.deadline)
 
@@ -241,6 +294,8 @@ class Live:
             run.policy.set_retries(policy.retries, number)
         if policy.timeout is not None:
             run.policy.node_timeouts[number] = policy.timeout
+        if policy.resources:
+            run.demand(number, policy.resources)
 
     def _place_number(self, run: LiveRun, on: Any) -> int:
         from ramify.executors.calls import CallExecutor, FutureCallExecutor
@@ -296,8 +351,7 @@ class Live:
             self._cancelled_early = False
             graph.given_up.clear()
             return
-        graph.run.given_up.clear()
-        graph.run.retry([n for n, state in enumerate(graph.run.engine.state) if BAD[state]])
+        graph.run.retry_all()
 
     def _try_again_as_a_whole(self) -> bool:
         """Whether `workflow_retry_strategy` has what failed run again now."""
@@ -317,13 +371,14 @@ class Live:
 
     @property
     def _run(self) -> LiveRun | None:
-        return None if self._submitted is None else self._submitted.run
+        if self._submitted is None and self._latest is None:
+            return None
+        return self._graph().run
 
-    def _running(self) -> LiveRun:
-        run = self._run
-        if run is None:
-            raise NotStartedError("this graph was never started: call compute() first")
-        return run
+    @property
+    def run_name(self) -> str | None:
+        """The name of the latest run, by which `ramify status` and `ramify.connect` know it."""
+        return getattr(self._run, "name", None)
 
     # ---- callbacks
 
@@ -344,129 +399,7 @@ class Live:
 
             guarded(partial(func, self))
 
-    # ---- looking
-
-    @property
-    def status(self) -> Status:
-        """How the latest run is: `FAILED` as soon as a node failed, although others still run."""
-        run = self._run
-        if run is None:
-            return Status.CANCELLED if self._cancelled_early else Status.NOT_STARTED
-        state = run.engine.state
-        if run.broken is not None or FAILED in state or run.driver.overdue:
-            return Status.FAILED
-        if not run.is_quiet:
-            return Status.RUNNING
-        return Status.CANCELLED if CANCELLED in state or self._cancelled_early else Status.COMPLETED
-
-    @property
-    def nodes(self) -> Mapping[UUID, Node[Any]]:
-        """All nodes by id: a live view, read-only."""
-        from ramify.dag.views import NodesById
-
-        return NodesById(self._graph())
-
-    @property
-    def nodes_by_name(self) -> Mapping[str, Node[Any]]:
-        """All nodes by name: a live view, read-only."""
-        from ramify.dag.views import NodesByName
-
-        return NodesByName(self._graph())
-
-    def _with_status(self, *wanted: Status) -> dict[UUID, Node[Any]]:
-        graph = self._graph()
-        return {graph.id_of(n): graph.handle(n) for n in graph.visible() if graph.status_of(n) in wanted}
-
-    @property
-    def running_nodes(self) -> dict[UUID, Node[Any]]:
-        """Nodes of which an attempt is under way, by id."""
-        return self._with_status(Status.RUNNING)
-
-    @property
-    def completed_nodes(self) -> dict[UUID, Node[Any]]:
-        """Nodes that have a value, by id."""
-        return self._with_status(Status.COMPLETED)
-
-    @property
-    def failed_nodes(self) -> dict[UUID, Node[Any]]:
-        """Nodes that failed themselves, by id."""
-        return self._with_status(Status.FAILED)
-
-    @property
-    def cancelled_nodes(self) -> dict[UUID, Node[Any]]:
-        """Nodes that were given up, by id."""
-        return self._with_status(Status.CANCELLED)
-
-    @property
-    def not_started_nodes(self) -> dict[UUID, Node[Any]]:
-        """Nodes that did not start: those that wait, and those of which a parent failed; by id."""
-        return self._with_status(Status.NOT_STARTED, Status.PARENT_FAILED)
-
-    @property
-    def parent_failed_nodes(self) -> dict[UUID, Node[Any]]:
-        """Nodes that cannot run because a parent has no value, by id."""
-        return self._with_status(Status.PARENT_FAILED)
-
-    def stats(self) -> dict[str, int | float]:
-        """How many nodes there are, and how many in each status; those with a failed parent did not start.
-
-        >>> from ramify import DAG
-        >>> dag = DAG(); dag.stats()["percent_complete"], dag.stats()["total_count"]
-        (0.0, 0)
-        """
-        graph = self._graph()
-        counts = self._counts(graph)
-        total = len(graph.nodes) - len(graph.hidden)
-        completed = counts.get(Status.COMPLETED, 0)
-        return {
-            "percent_complete": 100.0 * completed / total if total else 0.0,
-            "running": counts.get(Status.RUNNING, 0),
-            "failed": counts.get(Status.FAILED, 0),
-            "completed": completed,
-            "cancelled": counts.get(Status.CANCELLED, 0),
-            "not_started": counts.get(Status.NOT_STARTED, 0) + counts.get(Status.PARENT_FAILED, 0),
-            "total_count": total,
-        }
-
-    def _counts(self, graph: Submitted) -> dict[Status, int]:
-        counts: dict[Status, int] = {}
-        if graph.run is not None and not graph.hidden:
-            state = graph.run.engine.state
-            for number, status in enumerate(STATUS_OF):
-                counts[status] = counts.get(status, 0) + state.count(number)
-            return counts
-        for number in graph.visible():
-            status = graph.status_of(number)
-            counts[status] = counts.get(status, 0) + 1
-        return counts
-
-    def end_nodes(self) -> list[Node[Any]]:
-        """The nodes that no other node waits for."""
-        graph = self._graph()
-        used = {parent for n in graph.visible() for parent in graph.parent_numbers(n)}
-        return [graph.handle(n) for n in graph.visible() if n not in used]
-
-    find_end_nodes = end_nodes
-
-    def end_results(self) -> dict[UUID, Any]:
-        """The values of the end nodes by id; waits, and raises the first failure among them."""
-        self._running()
-        return {node.id: node.result() for node in self.end_nodes()}
-
-    def end_results_by_name(self) -> dict[str, Any]:
-        """The values of the end nodes by name; waits, and raises the first failure among them."""
-        self._running()
-        return {node.name: node.result() for node in self.end_nodes()}
-
-    def node_details(self) -> dict[str, dict[str, str]]:
-        """Name and status of every node, by the text of its id."""
-        graph = self._graph()
-        return {
-            str(graph.id_of(n)): {"name": graph.name_of(n), "status": str(graph.status_of(n))}
-            for n in graph.visible()
-        }
-
-    get_tiledb_plot_node_details = node_details
+    # ---- pictures, and leaving
 
     def visualize(self, notebook: bool = True, auto_update: bool = True, force_plotly: bool = False) -> Any:
         """A picture of the graph; it is kept as `visualization` too.
@@ -489,6 +422,24 @@ class Live:
 
         return str(fragment(by_name("pictures", "shapes_of")(self)))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A draft pickles with its nodes as jobs, one that has another driver as the folder of its run.
+
+        Raises `TypeError` for a graph that runs in this process.
+        """
+        graph = self._submitted
+        run = None if graph is None else graph.run
+        state = dict(vars(self))
+        if run is not None and not hasattr(run, "handle"):
+            raise TypeError(
+                "a graph that runs in this process cannot be pickled: pass the values of its nodes"
+            )
+        if run is not None:
+            state["_latest"] = run.handle.folder
+        elif graph is not None and graph.nodes:
+            state = dict(vars(by_name("recipe", "recipe_of")(self)))
+        return {**state, **_UNPICKLED, "_update_callbacks": [], "_done_callbacks": []}
+
     def __enter__(self) -> Self:
         return self
 
@@ -500,6 +451,9 @@ class Live:
             self.cancel(force=True)
         else:
             self.wait()
+
+
+_UNPICKLED = {"_submitted": None, "_stages": None, "visualization": None}
 
 
 class _WithOptions:
@@ -518,8 +472,7 @@ class _WithOptions:
     def submit_local(self, func: Callable[..., T], /, *args: Any, **kwargs: Any) -> Node[T]:
         """As `DAG.submit_local`."""
         node = self._dag._submit(func, args, kwargs, self._options, "submit_local", on="threads")
-        node.local = True
-        return node
+        return self._dag._made_local(node)
 
     def submit_udf_stage(
         self,
@@ -535,53 +488,11 @@ class _WithOptions:
         )
 
 
-class _Owner:
-    """What the run asks and tells: the graph, and the callbacks of the DAG."""
-
-    def __init__(self, dag: Live, graph: Submitted) -> None:
-        self.handle = graph.handle
-        self.completed = graph.completed
-        self.is_held = graph.is_held
-        self.forgot = graph.forgot
-        self._dag = dag
-        self._graph = graph
-
-    def started(self, node: int) -> Callable[[], None]:
-        """A node started: what is to be called."""
-        return self._update
-
-    def ended(self, node: int) -> Callable[[], None]:
-        """A node came to rest: what is to be called."""
-        tell = self._graph.ended(node)
-
-        def act() -> None:
-            tell()
-            self._update()
-
-        return act
-
-    def rest(self) -> None:
-        """The run is at rest; what failed is tried again, if the graph has a strategy for it as a whole."""
-        if not self._dag._try_again_as_a_whole():
-            self._call(self._dag._done_callbacks)
-
-    def retried(self, nodes: list[int]) -> list[int]:
-        """What is to be retried with these."""
-        stages = self._dag._stages
-        return nodes if stages is None else stages.to_retry(nodes)
-
-    def _update(self) -> None:
-        self._call(self._dag._update_callbacks)
-
-    def _call(self, functions: list[Callback]) -> None:
-        from ramify.run.callbacks import guarded
-
-        for function in list(functions):
-            guarded(partial(function, self._dag))
-
-
 def _make_pool(kind: Any, run: LiveRun, workers: int) -> Any:
-    return kind(run.call_of, run.made, run.scratch(), "calls", workers)
+    """A pool of processes, whose logs are those of the recording, if there is one."""
+    folder = None if run.recording is None else run.recording.folder_of_logs()
+    above, name = (run.scratch(), "calls") if folder is None else os.path.split(folder)
+    return kind(run.call_of, run.made, above, name, workers)
 
 
 def _check_callback(func: Any) -> None:

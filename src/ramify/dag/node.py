@@ -41,6 +41,7 @@ class Node(Generic[T]):
         "__weakref__",
         "_after",
         "_args",
+        "_holds_drafts",
         "_kwargs",
         "_name",
         "_number",
@@ -93,6 +94,7 @@ class Node(Generic[T]):
         self._parents: Sequence[int] = ()
         self._after: list[int] = []
         self._raw = True
+        self._holds_drafts = False
 
     # ---- what it is
 

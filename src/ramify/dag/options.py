@@ -12,6 +12,7 @@ from ramify.dag.signature import function_name
 from ramify.dag.status import Mode
 from ramify.dag.warned import warn_user
 from ramify.errors import ArgumentError, ModeError
+from ramify.plan.policy import make_policy
 
 PLACES: Final = ("threads", "processes")
 """What `on=` may say, beside a `concurrent.futures.Executor`."""
@@ -52,10 +53,47 @@ class NodeOptions(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True
             raise ModeError(f"on={self.on!r} has no submit(): give a concurrent.futures.Executor", name="on")
         if self.resources is not None and self.resource_class is not None:
             raise ModeError("give resources or resource_class, not both", name="resources")
+        if self.resource_class is not None and self.resource_class not in RESOURCE_CLASSES:
+            known = " or ".join(map(repr, RESOURCE_CLASSES))
+            raise ModeError(f"resource_class={self.resource_class!r}: use {known}", name="resource_class")
+        self.amounts()
         if self.concurrency is not None and self.concurrency < 1:
             raise ModeError(f"concurrency={self.concurrency!r}: use 1 or more", name="concurrency")
         return self
 
+    def amounts(self) -> dict[str, Any]:
+        """What an attempt asks for, as a job's policy says it; `cpu` is the older name of `cores`.
+
+        Raises `ArgumentError` for amounts that cannot be; `memory` without a unit is in bytes, and a few
+        bytes are a slip.
+        """
+        given = self.resources or RESOURCE_CLASSES.get(self.resource_class or "", {})
+        if not given:
+            return {}
+        named = {"cores" if name == "cpu" else name: amount for name, amount in given.items()}
+        if isinstance(named.get("cores"), str):
+            named["cores"] = _cores(named["cores"])
+        memory = named.get("memory")
+        if memory is not None and str(memory).isdigit() and len(str(memory)) < 8:
+            raise ArgumentError(f"memory={memory!r} is in bytes: give a unit, as in '2Gi'", names=["memory"])
+        if isinstance(memory, str) and memory.isdigit():
+            named["memory"] = int(memory)
+        return dict(make_policy(resources=named).resources)
+
+
+def _cores(text: str) -> float:
+    """Text such as `"2"` or, in thousandths, `"500m"`."""
+    try:
+        return float(text[:-1]) / 1000 if text.endswith("m") else float(text)
+    except ValueError:
+        raise ArgumentError(f"cpu={text!r} is no number of cores", names=["cpu"]) from None
+
+
+RESOURCE_CLASSES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "standard": {"cores": 2, "memory": "2G"},
+    "large": {"cores": 8, "memory": "8G"},
+}
+"""What the words for `resource_class` ask for."""
 
 RESERVED: Final = frozenset((*NodeOptions.__struct_fields__, "executor", "dag", "expand_node_output"))
 """Keywords of `submit` that are not passed to the function."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import inspect
 from collections.abc import Callable
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from ramify.core.keys import decode_key
 from ramify.dag.draft import DAG
 from ramify.dag.job import Job
-from ramify.errors import DraftError, StartedError
+from ramify.dag.node import Node
+from ramify.dag.stages import as_list
+from ramify.errors import StartedError
 from ramify.plan.policy import make_policy
+from ramify.values.substitution import replace
 
 if TYPE_CHECKING:
-    from ramify.dag.node import Node
     from ramify.dag.submitted import Submitted
 
 
@@ -29,10 +32,10 @@ class NodeJob(Job):
 def recipe_of(dag: DAG) -> DAG:
     """The graph with a job under the key of every submitted node; itself where there are none.
 
-    Raises `StartedError` for a graph that has started, `DraftError` for a stage, which a plan cannot hold.
+    Raises `StartedError` for a graph that has started.
     """
     graph = dag._submitted
-    if graph is None or not graph.nodes:
+    if graph is None or not graph.nodes or graph.keyed_only:
         return dag
     if graph.run is not None:
         raise StartedError(
@@ -57,20 +60,21 @@ def job_of(graph: Submitted, number: int) -> Job:
 
 
 def _job(node: Node[Any]) -> NodeJob:
-    if node.expand_node_output is not None:
-        raise DraftError(
-            f"{node.name!r} is a stage, which is expanded while the graph runs: a plan cannot hold it; use "
-            "compute()",
-            key=node.key,
-        )
-    func, kwargs = _by_name(node.func, node.args, node.kwargs)
     options = node._options
-    job = NodeJob(func, kwargs)
+    over = node.expand_node_output
+    if over is None:
+        func, kwargs = _by_name(node.func, node.args, node.kwargs)
+    else:
+        tree = replace((node.args, node.kwargs), Node, lambda one: ELEMENT if one is over else one)
+        limit = None if options is None else options.concurrency
+        func = functools.partial(run_stage, node.func)
+        kwargs = {"over": over, "args": tree[0], "kwargs": tree[1], "concurrency": limit, "name": over.name}
+    job = NodeJob(func, replace(kwargs, Node, lambda one: one.as_job()))
     if options is not None:
         job.policy = make_policy(
             retries=0 if options.retry is None else options.retry,
             timeout=options.timeout,
-            resources=options.resources,
+            resources=options.amounts(),
             tags=options.tags,
         )
     return job
@@ -99,3 +103,39 @@ def pass_on(func: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -
     5
     """
     return func(*args, **kwargs)
+
+
+class Element(enum.Enum):
+    """Stands for the element of a stage among its arguments."""
+
+    ELEMENT = "element"
+
+
+ELEMENT = Element.ELEMENT
+
+
+def _given(item: Any, _: Element) -> Any:
+    return item
+
+
+def run_stage(
+    func: Callable[..., Any],
+    over: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    concurrency: int | None,
+    name: str,
+) -> list[Any]:
+    """A stage as one job: a call for every element, side by side in threads, and their values in order.
+
+    >>> run_stage(pow, [2, 3], (ELEMENT, 2), {}, None, "source")
+    [4, 9]
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    items = as_list(over, name)
+    calls = [replace((args, kwargs), Element, functools.partial(_given, item)) for item in items]
+    if not calls:
+        return []
+    with ThreadPoolExecutor(concurrency or min(len(calls), 32)) as pool:
+        return list(pool.map(lambda call: func(*call[0], **call[1]), calls))

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from ramify.core.table import BAD, GOOD, REST
 from ramify.errors import ArgumentError, ParentFailed
-from ramify.run.live import Grown, LiveRun
+from ramify.run.live import LiveRun
 from ramify.run.memory import Ref
+from ramify.run.session import Grown
 from ramify.values.substitution import find, replace
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Stages:
     def _expand(self, stage: Stage) -> Any:
         before = self.stages.get(stage.over)
         if before is None:
-            items: Sequence[Any] = _as_list(
+            items: Sequence[Any] = as_list(
                 self.run.large.fetch(stage.over, self.owner.keys[stage.over]), self.owner.name_of(stage.over)
             )
         elif before.elements is None:
@@ -129,7 +130,8 @@ class Stages:
         if stage.options is not None:
             owner.dag._place(run, number, stage.options)
         if stage.concurrency is not None:
-            run.queue.demands[number] = ((f"stage {stage.number}", 1.0),)
+            own = (f"stage {stage.number}", 1.0)
+            run.queue.demands[number] = tuple(sorted((*run.queue.demands.get(number, ()), own)))
         return number
 
     def _collect(self, stage: Stage) -> Any:
@@ -169,8 +171,11 @@ class Stages:
         return list(found)
 
 
-def _as_list(value: Any, name: str) -> Sequence[Any]:
-    """What can be expanded: a list, a tuple, an array of one dimension, text that is a JSON list."""
+def as_list(value: Any, name: str) -> Sequence[Any]:
+    """What can be expanded: a list, a tuple, an array of one dimension, text that is a JSON list.
+
+    Raises `ArgumentError` that names the node.
+    """
     if isinstance(value, list | tuple):
         return value
     if isinstance(value, str | bytes | bytearray):

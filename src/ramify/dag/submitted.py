@@ -32,6 +32,7 @@ from ramify.errors import (
     RamifyKeyEncodingError,
     RunTimeout,
     StartedError,
+    ValueReleased,
 )
 from ramify.values.substitution import ATOMS, find, parts, replace
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from ramify.dag.draft import DAG
+    from ramify.dag.futures import NodeFuture
     from ramify.dag.keyed import Draft
     from ramify.dag.options import NodeOptions
     from ramify.dag.recipe import NodeJob
@@ -53,7 +55,9 @@ class Submitted:
         self.dag = dag
         self.stands: tuple[type, ...] = (Node, *drafts)
         """What stands for a value that is not there yet."""
-        self.run: LiveRun | None = None
+        self._run: LiveRun | None = None
+        self.keyed_only = False
+        """Whether the graph is a recipe, which may be run again."""
         self.keys: list[str] = []
         self.nodes: list[Node[Any] | weakref.ref[Node[Any]] | None] = []
         self.hidden: set[int] = set()
@@ -64,11 +68,25 @@ class Submitted:
         self.jobs: dict[int, NodeJob] = {}
         """The jobs that stand for nodes in a plan."""
         self.callbacks: dict[int, list[Callable[[Node[Any]], object]]] = {}
-        self.futures: dict[int, Future[Any]] = {}
+        self.futures: dict[int, NodeFuture] = {}
         self.lock = threading.RLock()
+        from ramify.run.memory import Ref
+
+        self._ref = Ref
         self._counts: dict[str, int] = {}
         self._taken: set[str] = set()
         self._numbers: dict[UUID, int] = {}
+
+    @property
+    def run(self) -> LiveRun | None:
+        """The run, once there is one; of a graph that `evaluate` has run it is made when it is asked for."""
+        if self._run is None and self.dag._latest is not None:
+            self.dag._graph()
+        return self._run
+
+    @run.setter
+    def run(self, run: LiveRun) -> None:
+        self._run = run
 
     # ---- adding
 
@@ -136,8 +154,11 @@ class Submitted:
 
     def _strays(self, node: Node[Any]) -> list[Node[Any]]:
         """The nodes among its arguments that are in no graph."""
-        values = (*node._args, *node._kwargs.values())
-        if all(type(value) in ATOMS for value in values):
+        for value in (*node._args, *node._kwargs.values()) if node._kwargs else node._args:
+            kind = type(value)
+            if kind not in ATOMS and (kind is not Node or value._owner is None):
+                break
+        else:
             return []
         return [one for one in find((node._args, node._kwargs), Node) if one._owner is None]
 
@@ -213,9 +234,15 @@ class Submitted:
             node._raw = False
             return
         parents: dict[int, None] = {}
+        if not deep and not node._kwargs:
+            node._args = tuple([self._put(parents, a) if type(a) is Node else a for a in node._args])
+            node._parents = list(parents)
+            node._raw = False
+            return
         put = partial(self._put, parents)
         if deep:
             node._args, node._kwargs = replace((node._args, node._kwargs), self.stands, put)
+            node._holds_drafts = bool(find((node._args, node._kwargs), self.stands))
         else:
             node._args = tuple(put(a) if type(a) is Node else a for a in node._args)
             node._kwargs = {k: put(a) if type(a) is Node else a for k, a in node._kwargs.items()}
@@ -223,14 +250,13 @@ class Submitted:
         node._raw = False
 
     def _put(self, parents: dict[int, None], value: Any) -> Any:
-        from ramify.run.memory import Ref
-
-        if not isinstance(value, Node):
+        if type(value) is not Node:
             return value  # a job: it gets its number when the graph starts
         if value._owner is not self:
             return _finished(value)
-        parents[value._number] = None
-        return Ref(value._number)
+        number = value._number
+        parents[number] = None
+        return self._ref(number)
 
     def _holds(self, value: Any) -> bool:
         return parts(value) is not None and bool(find(value, self.stands))
@@ -269,6 +295,13 @@ class Submitted:
         make_draft = by_name("keyed", "Draft")
         with self.lock:
             nodes = [self._draft(number) for number in range(len(self.nodes))]
+            self.keyed_only = not nodes
+            if not self.dag._nodes and not any(node._holds_drafts or node._after for node in nodes):
+                self.run = run
+                for node in nodes:
+                    self.hand_over(run, node)
+                self._give_up_early(run)
+                return
             drafts: list[Draft] = [
                 make_draft(self.keys[n], o.func, o._args, o._kwargs, o._parents, o._after, o)
                 for n, o in enumerate(nodes)
@@ -282,8 +315,11 @@ class Submitted:
             self.run = run
             for number, old in enumerate(order):
                 self._hand_over(run, number, drafts[old])
-            for number, why in self.given_up.items():
-                run.cancel_node(number, why)
+            self._give_up_early(run)
+
+    def _give_up_early(self, run: LiveRun) -> None:
+        for number, why in self.given_up.items():
+            run.cancel_node(number, why)
 
     def _draft(self, number: int) -> Node[Any]:
         node = self.nodes[number]
@@ -394,7 +430,7 @@ class Submitted:
             from ramify.run.callbacks import guarded
 
             if future is not None and outcome is not None:
-                settle(future, *outcome)
+                future.settle(*outcome)
             for function in functions:
                 guarded(partial(function, self.handle(number)))
 
@@ -493,26 +529,35 @@ class Submitted:
 
     def value_of(self, number: int) -> Any:
         assert self.run is not None, "it was waited for"
-        return self.run.value(number)
+        try:
+            return self.run.value(number)
+        except ValueReleased as error:
+            raise ValueReleased(
+                f"the value of {self.name_of(number)!r} was let go when the last node that uses it had "
+                'ended: keep the node in a variable until then, or start the graph with compute(keep="all")',
+                key=self.keys[number],
+            ) from error
 
     def future_of(self, node: Node[Any]) -> Future[Any]:
         """The future of the present attempts; the same object until a retry."""
+        from ramify.dag.futures import NodeFuture
+
         number = node._number
         with self.lock:
             known = self.futures.get(number)
             if known is not None:
                 return known
-            future = self.futures[number] = node_future(self, number)
+            future = self.futures[number] = NodeFuture(self, number)
         if self.run is not None:
             self.run.ask(partial(self._follow, number, future))
         return future
 
-    def _follow(self, number: int, future: Future[Any]) -> None:
+    def _follow(self, number: int, future: NodeFuture) -> None:
         """Called by whoever drives: settled at once, or when the node comes to rest."""
         assert self.run is not None, "only a run is driven"
         if REST[self.run.engine.state[number]]:
             outcome = self._outcome(number)
-            self.run.callbacks.put(lambda: settle(future, *outcome))
+            self.run.callbacks.put(lambda: future.settle(*outcome))
         else:
             self.run.hear_now(number)
 
@@ -553,44 +598,6 @@ class Submitted:
                 taken_back = [self.given_up.pop(number, None) for number in numbers]
                 return any(why is not None for why in taken_back)
         return self.run.retry(numbers)
-
-
-def settle(future: Future[Any], error: BaseException | None, value: Any) -> None:
-    """Gives a future its outcome, unless it has one."""
-    from concurrent.futures import Future as Plain
-
-    if future.done():
-        return
-    if error is not None and _is_given_up(error):
-        Plain.cancel(future)
-        future.set_running_or_notify_cancel()
-    elif future.set_running_or_notify_cancel():
-        if error is None:
-            future.set_result(value)
-        else:
-            future.set_exception(error)
-
-
-def node_future(owner: Submitted, number: int) -> Future[Any]:
-    """A future whose `cancel` gives the node up."""
-    from concurrent.futures import Future as Plain
-
-    class NodeFuture(Plain[Any]):
-        """The future of a node of a live graph."""
-
-        def cancel(self) -> bool:
-            return owner.cancel_node(number, force=False)
-
-        def running(self) -> bool:
-            return owner.status_of(number) is Status.RUNNING
-
-    return NodeFuture()
-
-
-def _is_given_up(error: BaseException) -> bool:
-    from ramify.errors import JobCancelled
-
-    return isinstance(error, JobCancelled)
 
 
 def _finished(node: Node[Any]) -> Any:

@@ -27,6 +27,7 @@ class CallbackThread:
     def __init__(self) -> None:
         self._queue: deque[Act] = deque()
         self._thread: threading.Thread | None = None
+        self._last: threading.Thread | None = None
         self._lock = threading.Lock()
 
     def put(self, act: Act) -> None:
@@ -44,10 +45,13 @@ class CallbackThread:
         """
         while True:
             with self._lock:
-                thread = self._thread
+                thread = self._thread or self._last
             if thread is None or thread is threading.current_thread():
                 return
             thread.join()
+            with self._lock:
+                if self._last is thread:
+                    self._last = None
 
     def is_here(self) -> bool:
         """Whether the calling thread is the one of the callbacks."""
@@ -57,7 +61,7 @@ class CallbackThread:
         while True:
             with self._lock:
                 if not self._queue:
-                    self._thread = None
+                    self._thread, self._last = None, self._thread
                     return
                 act = self._queue.popleft()
             guarded(act)

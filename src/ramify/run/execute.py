@@ -46,7 +46,7 @@ from ramify.run.options import Options
 from ramify.run.questions import answer
 from ramify.run.queue import ReadyQueue
 from ramify.run.ranks import ranks
-from ramify.run.record import Recorder
+from ramify.run.record import Recorder, encodable
 from ramify.run.recover import (
     adopt_parts,
     back_to_work,
@@ -58,15 +58,11 @@ from ramify.run.recover import (
 from ramify.run.verdict import error_of, status_of
 from ramify.run.view import JOURNAL, graph_record
 from ramify.run.work import PlanWork
-from ramify.settings import project_home
+from ramify.settings import login_name, project_home
 from ramify.stores.folder import FolderStore
 from ramify.stores.traces import TraceWriter
 from ramify.values import LazyDict
 from ramify.worker.attempt import loading
-from ramify.worker.failure import capped
-
-_LONGEST = 100_000
-"""Most characters of a fact about a run."""
 
 
 def execute(plan_path: str, **options: Any) -> LazyDict:
@@ -287,10 +283,11 @@ class Run:
             "python": sys.version.split()[0],
             "command": list(sys.argv),
             "folder": _here(),
+            "created_by": login_name(),
         }
         if not self.resumed:
             facts["id"] = _new_id()
-        return {name: _encodable(fact) for name, fact in facts.items()}
+        return {name: encodable(fact) for name, fact in facts.items()}
 
     def _open_traces(self) -> None:
         """What this run makes, others of the project may reuse; and `why` can tell what changed since."""
@@ -394,13 +391,6 @@ def _new_id() -> str:
     from uuid import uuid4
 
     return str(uuid4())
-
-
-def _encodable(fact: Any) -> Any:
-    """The fact in words that UTF-8 can say: names of files may hold any bytes."""
-    if isinstance(fact, list):
-        return [_encodable(one) for one in fact]
-    return capped(fact, _LONGEST) if isinstance(fact, str) else fact
 
 
 def _here() -> str:

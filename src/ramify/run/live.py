@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ramify.core.engine import EVERYTHING
 from ramify.core.graph import GROW
@@ -27,125 +27,24 @@ from ramify.journals.memory import NoJournal
 from ramify.ports import Executor, Journal, Observer, Order, Outcome
 from ramify.run.callbacks import CallbackThread
 from ramify.run.contract import Policy
-from ramify.run.driver import Driver
 from ramify.run.ends import exception_of
+from ramify.run.limits import check_demands, demand_of, machine_limits
 from ramify.run.memory import NONE, Failed, MemoryRun
 from ramify.run.queue import ReadyQueue
 from ramify.run.record import Recorder
+from ramify.run.session import Answer, Grown, LiveDriver, Owner
+
+if TYPE_CHECKING:
+    from ramify.run.recording import Recording
 
 Result = TypeVar("Result")
-
-Act = Callable[[], object]
-
-
-class Owner(Protocol):
-    """Whose run it is. All but `rest` is called by whoever drives, and must be quick; what `started` and
-    `ended` return, and `rest`, is called in the thread of callbacks.
-    """
-
-    def handle(self, node: int) -> Any:
-        """What stands for a node in errors."""
-
-    def completed(self, node: int) -> None:
-        """The node has a value."""
-
-    def is_held(self, node: int) -> bool:
-        """Whether somebody may still ask for the value."""
-
-    def forgot(self, node: int) -> None:
-        """The node is back at the start."""
-
-    def started(self, node: int) -> Act:
-        """An attempt of the node began."""
-
-    def ended(self, node: int) -> Act:
-        """The node came to rest."""
-
-    def rest(self) -> None:
-        """The run is at rest."""
-
-    def retried(self, nodes: list[int]) -> list[int]:
-        """All that is to be retried when these are."""
-
-
-class Grown(Outcome, gc=False):
-    """A pass of a grow node: `add` adds nodes and gives their numbers; the node sleeps until those are at
-    rest. Called by whoever drives.
-    """
-
-    add: Any = None
-
-
-class LiveDriver(Driver):
-    """A driver that ends only when nothing more was asked of it."""
-
-    def __init__(self, run: LiveRun, executors: Sequence[Executor], **parts: Any) -> None:
-        super().__init__(run.engine, run, executors, **parts)
-        self._live = run
-        self._closing: ExitStack
-        self._gate = threading.Lock()
-        self._shut = False
-
-    def ask(self, act: Callable[[], None]) -> bool:
-        """Has `act` called by whoever drives; False when the session is over, or was about to be."""
-        with self._gate:
-            if self._shut:
-                return False
-            self._requests.append(act)
-        self.drive()
-        return True
-
-    def _start(self, closing: ExitStack) -> None:
-        self._closing = closing
-        super()._start(closing)
-
-    def add_executor(self, executor: Executor) -> None:
-        """One more place for nodes to run; called by whoever drives."""
-        executor.start(self.tell)
-        self._closing.callback(self._close, executor)
-        self.executors = [*self.executors, executor]
-        self.in_flight.append(0)
-        if isinstance(executor, ThreadExecutor):
-            self._threads.append(executor)
-
-    def _succeeded(self, node: int, attempt: int, outcome: Outcome) -> None:
-        if isinstance(outcome, Grown):
-            self._live.grew(node, attempt, outcome)
-        else:
-            super()._succeeded(node, attempt, outcome)
-
-    def _failed(self, node: int, attempt: int, outcome: Outcome, why: str | None) -> None:
-        super()._failed(node, attempt, outcome, why)
-        self._live.failed_outside(node, outcome)
-
-    def _turn(self) -> None:
-        super()._turn()
-        if self.engine.rested:
-            self._live.tell_rested()
-
-    def _at_rest(self) -> None:
-        with self._gate:
-            if self._requests or self._delayed:
-                return
-            self._shut = True
-        super()._at_rest()
-
-    def _broken(self, error: BaseException) -> None:
-        with self._gate:
-            self._shut = True
-        super()._broken(error)
-
-    def _end_everything(self, what: str) -> None:
-        with self._gate:
-            self._shut = True
-        super()._end_everything(what)
 
 
 class LiveRun(MemoryRun):
     """A graph of calls that runs in threads, and in other executors, while its owner goes on.
 
     A place is where nodes run: 0 is `workers` threads of this process, `place` makes others. `owner` is told
-    of starts and ends once `hear` has said of which.
+    of starts and ends once `hear` has said of which. With a `recording` the run is written down.
 
     >>> run = LiveRun(workers=2)
     >>> two = run.add("two", lambda: 2)
@@ -164,10 +63,14 @@ class LiveRun(MemoryRun):
         keep: str = "results",
         memory_limit: int | None = None,
         owner: Owner | None = None,
+        recording: Recording | None = None,
     ) -> None:
+        self.recording = recording
+        if recording is not None:
+            journal = recording.journal
         self.policy = policy or Policy(fail_fast=False, workers=None)
         self._workers = workers
-        self._places: list[Callable[[], Executor]] = [lambda: ThreadExecutor(self.perform, workers)]
+        self._places: list[Callable[[], Executor]] = [lambda: ThreadExecutor(self._performer(), workers)]
         self._place_of: dict[Hashable, int] = {}
         self.owner = owner
         super().__init__(
@@ -179,6 +82,7 @@ class LiveRun(MemoryRun):
         self.attempt_errors: dict[int, list[BaseException]] = {}
         self.broken: BaseException | None = None
         self._tracebacks: dict[int, Any] = {}
+        self._noted = 0
         self._heard: set[int] = set()
         self._hears_all = False
         self._cancelled_before: str | None = None
@@ -212,13 +116,16 @@ class LiveRun(MemoryRun):
         with self._changing:
             if not self._begun:
                 self._begun = True
+                if self.recording is not None:
+                    self.recording.begin(self.engine)
+                    self._noted = len(self.engine)
                 self._open_session(self._want_everything)
 
     def _want_everything(self) -> None:
         heard = range(len(self.engine)) if self._hears_all else sorted(self._heard)
         for node in heard:
             self.engine.tell_of(node)
-        self._note_added(0)
+        self._note_added()
         self.engine.want(None, EVERYTHING, time.time())
         if self._cancelled_before is not None:
             self.driver._give_up(self._cancelled_before, False)
@@ -226,6 +133,9 @@ class LiveRun(MemoryRun):
     def _open_session(self, first: Callable[[], None]) -> None:
         self._quiet.clear()
         self._rest.clear()
+        if self.recording is not None:
+            self._recorder.look_after(self.recording.tend)
+            self.recording.again()
         executors = [make() for make in self._places]
         self.driver = LiveDriver(
             self, executors, policy=self.policy, queue=self.queue, recorder=self._recorder
@@ -236,11 +146,15 @@ class LiveRun(MemoryRun):
         self._session.start()
 
     def _drive(self, driver: LiveDriver) -> None:
-        try:
-            driver.run()
-        except BaseException as error:
-            self.broken = error
+        with nullcontext() if self.recording is None else self.recording.listening():
+            try:
+                driver.run()
+            except BaseException as error:
+                self.broken = error
         self.large.sweep_now()
+        if self.recording is not None:
+            trouble = None if self.broken is None else type(self.broken).__name__
+            self.recording.end(self._came_to(driver), driver.counts(), trouble)
         self._quiet.set()
         with self._changing:
             self.tell_rested()
@@ -253,6 +167,18 @@ class LiveRun(MemoryRun):
             if self.driver is driver:  # no callback began another session
                 self._rest.set()
 
+    def _came_to(self, driver: LiveDriver) -> str:
+        """The status of a run whose session is over."""
+        state = self.engine.state
+        if isinstance(self.broken, KeyboardInterrupt | SystemExit):
+            return "CANCELLED"
+        if self.broken is not None or FAILED in state or driver.overdue:
+            return "FAILED"
+        return "CANCELLED" if CANCELLED in state or self._cancelled_before is not None else "COMPLETED"
+
+    def _performer(self) -> Callable[[Order], Outcome]:
+        return self.perform if self.recording is None else self.recording.hearing(self.perform)
+
     def ask(self, act: Callable[[], Result]) -> Result:
         """Has `act` done by whoever drives, between two events, and returns what it returns.
 
@@ -261,7 +187,7 @@ class LiveRun(MemoryRun):
         with self._changing:
             if not self._begun or self._quiet.is_set():
                 return act()
-        answer = _Answer(act)
+        answer = Answer(act)
         if self.driver.ask(answer):
             result: Result = answer.get()
             return result
@@ -285,6 +211,21 @@ class LiveRun(MemoryRun):
             self._place_of[name] = len(self._places) - 1
         return self._place_of[name]
 
+    def demand(self, node: int, amounts: Mapping[str, Any], cap: bool = False) -> None:
+        """What an attempt of a node holds of this machine while it runs; with `cap` never more than there is.
+
+        Raises `ArgumentError` for more than there is.
+        """
+        queue = self.queue
+        if "cores" not in queue.limits:
+            queue.limits.update(machine_limits())
+            queue.free.update(queue.limits)
+        asked = demand_of(amounts)
+        if cap:
+            asked = tuple((name, min(amount, queue.limits.get(name, amount))) for name, amount in asked)
+        check_demands(self.engine, {node: asked}, queue.limits)
+        queue.demands[node] = tuple(sorted((*queue.demands.get(node, ()), *asked)))
+
     # ---- adding while it runs
 
     def grow(self, nodes: Sequence[Callable[[], int]]) -> list[int]:
@@ -293,9 +234,8 @@ class LiveRun(MemoryRun):
         def act() -> list[int]:
             if self._quiet.is_set():
                 raise StartedError("the run is over, and nothing can be added to it: make a fresh graph")
-            first = len(self.engine)
             new = [int(add()) for add in nodes]
-            self._note_added(first)
+            self._note_added()
             for node in new:
                 self._listen(node)
             self.engine.want(new, "it was added to the run", time.time())
@@ -332,6 +272,11 @@ class LiveRun(MemoryRun):
             return self.engine.cancelled(node, why, time.time())
 
         return self.ask(act)
+
+    def retry_all(self) -> bool:
+        """Retries all that ended badly."""
+        self.given_up.clear()
+        return self.retry([n for n, state in enumerate(self.engine.state) if BAD[state]])
 
     def retry(self, nodes: Iterable[int]) -> bool:
         """Puts nodes that ended badly back to the start, with all that came of them, and runs them again."""
@@ -500,11 +445,15 @@ class LiveRun(MemoryRun):
         """One attempt; its start is told where starts are heard."""
         if self._hears_all and self.owner is not None:
             self.callbacks.put(self.owner.started(node))
-        return super().order(node, attempt)
+        if self.recording is None:
+            return super().order(node, attempt)
+        return Order(node, attempt, self.engine.keys[node], None, None, id(self._functions[node]))
 
     def accept(self, node: int, attempt: int, outcome: Outcome) -> str | None:
         """Keeps the value. The arguments are not needed any more: a completed node never runs again."""
         super().accept(node, attempt, outcome)
+        if self.recording is not None and outcome.pid:
+            self.recording.used(node, attempt, outcome)
         self._arguments[node] = ()
         if self._keywords:
             self._keywords.pop(node, None)
@@ -549,9 +498,10 @@ class LiveRun(MemoryRun):
         """One thread: passes are made one at a time."""
         return ThreadExecutor(self.perform, 1, name="ramify-grow")
 
-    def _note_added(self, first: int) -> None:
-        """Writes down the nodes from `first` on, so that the journal alone tells the graph."""
-        engine = self.engine
+    def _note_added(self) -> None:
+        """Writes down the nodes that are new, so that the journal alone tells the graph."""
+        engine, first = self.engine, self._noted
+        self._noted = len(engine)
         if isinstance(self._recorder.journal, NoJournal) or first == len(engine):
             return
         new = [(engine.keys[n], engine.parents[n], engine.flags[n], "") for n in range(first, len(engine))]
@@ -567,35 +517,9 @@ class LiveRun(MemoryRun):
 
     def grew(self, node: int, attempt: int, outcome: Grown) -> None:
         """Adds what a pass of a grow node brought, and has the node sleep until that is at rest."""
-        first = len(self.engine)
         new = outcome.add()
-        self._note_added(first)
+        self._note_added()
         for one in new:
             self._listen(one)
         self.engine.want(new, f"{self.engine.keys[node]} needs it", time.time())
         self.engine.slept(node, attempt, new, time.time())
-
-
-class _Answer:
-    """A request whose caller waits for what it returns."""
-
-    def __init__(self, act: Callable[[], Any]) -> None:
-        self._act = act
-        self._done = threading.Lock()
-        self._done.acquire()
-        self._value: Any = None
-        self._error: BaseException | None = None
-
-    def __call__(self) -> None:
-        try:
-            self._value = self._act()
-        except BaseException as error:
-            self._error = error
-        finally:
-            self._done.release()
-
-    def get(self) -> Any:
-        self._done.acquire()
-        if self._error is not None:
-            raise self._error
-        return self._value

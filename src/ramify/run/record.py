@@ -12,9 +12,13 @@ from ramify.core.columns import Columns
 from ramify.core.replay import Rows
 from ramify.errors import RamifyWarning
 from ramify.ports import Journal, Observer
+from ramify.worker.failure import capped
 
 _PATIENCE = 1.0
 """Seconds that what later runs may use stays unwritten; after a kill it is found again, but slower."""
+
+_LONGEST = 100_000
+"""Most characters of a fact about a run."""
 
 
 class Recorder:
@@ -85,6 +89,10 @@ class Recorder:
             self._keep()
             self._kept = time.monotonic()
 
+    def look_after(self, keep: Callable[[], None]) -> None:
+        """Has `keep` called about once a second until `let_go`."""
+        self._keep = keep
+
     def let_go(self) -> None:
         """Nothing more is asked of the run."""
         self._notes = self._keep = None
@@ -113,3 +121,10 @@ class Recorder:
                 RamifyWarning,
                 stacklevel=3,
             )
+
+
+def encodable(fact: Any) -> Any:
+    """The fact in words that UTF-8 can say: names of files may hold any bytes."""
+    if isinstance(fact, list):
+        return [encodable(one) for one in fact]
+    return capped(fact, _LONGEST) if isinstance(fact, str) else fact

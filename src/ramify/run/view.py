@@ -24,6 +24,8 @@ from ramify.worker.logs import log_name
 
 JOURNAL: Final = "journal.jsonl"
 LOGS: Final = "logs"
+IN_MEMORY: Final = "memory"
+"""The `kind` of a run whose values were in memory: it has neither plan nor outputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class RunView:
         self.facts: dict[str, Any] = {}
         self.end: dict[str, Any] | None = None
         self.engine = Engine()
+        self.labels: dict[int, str] = {}
+        self.local: frozenset[int] = frozenset()
         self._causes: dict[int, Cause] = {}
         self._started: dict[int, float] = {}
         self._ended: dict[int, float] = {}
@@ -118,6 +122,11 @@ class RunView:
                 self._causes[node] = Cause(*told)
         elif what == "end":
             self.end = fields[0]
+        elif what == "names":
+            self.labels = {int(node): name for node, name in fields[0].get("labels", {}).items()}
+            self.local = frozenset(fields[0].get("local", ()))
+        elif what == "used":
+            self._keep_use(*fields)
         elif what not in ("at", "declared", "control"):
             raise ValueError(f"this version does not know the record {what!r}")
 
@@ -130,7 +139,15 @@ class RunView:
             elif letter in "SfrXl":
                 self._ended[node] = t
 
+    def _keep_use(self, node: int, attempt: int, *use: Any) -> None:
+        """What an attempt took; a view of more than the last attempts keeps it."""
+
     # ---- the run
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether its values were in memory only: it has no plan and no outputs."""
+        return self.facts.get("kind") == IN_MEMORY
 
     @property
     def name(self) -> str:

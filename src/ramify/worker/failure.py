@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from ramify.errors import RemoteError
@@ -64,7 +66,7 @@ def revive(failure: Failure) -> BaseException:
         return kept
     error = _unpickled(failure)
     if error is None:
-        error = RemoteError(
+        error = remote_class(failure.type_name)(
             f"{failure.type_name}: {failure.message}",
             type_name=failure.type_name,
             traceback_text=failure.full_traceback or failure.traceback,
@@ -72,6 +74,34 @@ def revive(failure: Failure) -> BaseException:
     if failure.traceback:
         error.add_note("The traceback in the worker:\n" + failure.traceback.rstrip("\n"))
     return error
+
+
+@lru_cache(maxsize=256)
+def remote_class(type_name: str) -> type[RemoteError]:
+    """`RemoteError`, for a built-in exception one that is of that type as well: `except KeyError` holds.
+
+    >>> issubclass(remote_class("KeyError"), KeyError), remote_class("helpers.Odd") is RemoteError
+    (True, True)
+    """
+    kind = getattr(builtins, type_name, None)
+    if not isinstance(kind, type) or not issubclass(kind, Exception) or issubclass(RemoteError, kind):
+        return RemoteError
+    try:
+        found = type(
+            "RemoteError", (RemoteError, kind), {"__module__": __name__, "__reduce__": _reduce_remote}
+        )
+        str(found("text", type_name=type_name, traceback_text=""))
+    except TypeError:  # it wants other arguments, or another layout
+        return RemoteError
+    return found
+
+
+def _reduce_remote(error: RemoteError) -> tuple[Any, ...]:
+    return _remote, (getattr(error, "type_name", ""), str(error), getattr(error, "traceback_text", ""))
+
+
+def _remote(type_name: str, message: str, traceback_text: str) -> RemoteError:
+    return remote_class(type_name)(message, type_name=type_name, traceback_text=traceback_text)
 
 
 def lighten(error: BaseException) -> None:

@@ -12,7 +12,7 @@ import io
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -160,7 +160,7 @@ def _flush_c() -> None:
 # ---- threads: their own sys.stdout and sys.stderr, by context
 
 
-_here: contextvars.ContextVar[_LazyFile | None] = contextvars.ContextVar("ramify_output", default=None)
+_here: contextvars.ContextVar[_LazyFile | Echo | None] = contextvars.ContextVar("ramify_output", default=None)
 
 
 @contextmanager
@@ -179,6 +179,55 @@ def captured(name: str) -> Iterator[None]:
         _route(-1)
         _here.reset(token)
         file.close()
+
+
+@contextmanager
+def echoing() -> Iterator[None]:
+    """Meanwhile `Echo` hears what its thread (or task) writes to `sys.stdout` and `sys.stderr`."""
+    _route(1)
+    try:
+        yield
+    finally:
+        _route(-1)
+
+
+class Echo:
+    """While it is entered, and `echoing` is, what this thread or task writes is kept in a file too.
+
+    `open_file(job_id, attempt)` is called for the first text: it gives a descriptor, or -1 where nothing can
+    be kept. It costs next to nothing for a job that writes nothing.
+    """
+
+    __slots__ = ("_attempt", "_fd", "_job_id", "_open", "_token")
+    echoes = True
+
+    def __init__(self, open_file: Callable[[str, int], int], job_id: str, attempt: int) -> None:
+        self._open: Callable[[str, int], int] | None = open_file
+        self._job_id, self._attempt = job_id, attempt
+        self._fd = -1
+
+    def __enter__(self) -> None:
+        self._token = _here.set(self)
+
+    def __exit__(self, *_: object) -> None:
+        _here.reset(self._token)
+        self._open = None
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def write(self, text: str) -> int:
+        """Keeps the text, if that can be done: what a job prints must not end it."""
+        open_file, self._open = self._open, None
+        if open_file is not None:
+            self._fd = open_file(self._job_id, self._attempt)
+        if self._fd >= 0:
+            try:
+                write_all(self._fd, text.encode("utf-8", "backslashreplace"))
+            except OSError:  # a full disk: the text is on its way to where it went before too
+                os.close(self._fd)
+                self._fd = -1
+        return len(text)
 
 
 _routes = 0
@@ -201,6 +250,8 @@ def _route(change: int) -> None:
 
 class _LazyFile:
     """A text file that is made when something is written."""
+
+    echoes = False
 
     def __init__(self, name: str) -> None:
         self._name, self._fd = name, -1
@@ -226,14 +277,21 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 class _Router(io.TextIOBase):
-    """A stream that writes to the present context's file, and to the old stream outside of any."""
+    """A stream that writes to the present context's file, and to the old stream outside of any.
+
+    What an `Echo` hears goes to both.
+    """
 
     def __init__(self, old: Any) -> None:
         self._old = old
 
     def write(self, text: str) -> int:
         file = _here.get()
-        return int(self._old.write(text)) if file is None else file.write(text)
+        if file is not None:
+            file.write(text)
+            if not file.echoes:
+                return len(text)
+        return len(text) if self._old is None else int(self._old.write(text))
 
     def writable(self) -> bool:
         return True
@@ -243,7 +301,8 @@ class _Router(io.TextIOBase):
             self._old.flush()
 
     def isatty(self) -> bool:
-        return _here.get() is None and bool(self._old.isatty())
+        file = _here.get()
+        return (file is None or file.echoes) and self._old is not None and bool(self._old.isatty())
 
     def fileno(self) -> int:
         return int(self._old.fileno())

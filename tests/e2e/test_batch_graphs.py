@@ -1,0 +1,162 @@
+"""Graphs whose driver lives in another process: `Mode.BATCH`, and those that `evaluate` has run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from batch_flow import broken_until_fixed, double, lists, times, wait_for_go
+
+from ramify import DAG, Job, Mode, Status, connect
+from ramify.errors import InfrastructureError, JobCancelled, ParentFailed, StartedError
+
+pytestmark = pytest.mark.e2e
+
+GUARD = 60.0
+HERE = str(Path(__file__).parent)
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "ramify.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def wait_until(path: Path) -> None:
+    end = time.monotonic() + GUARD
+    while not path.exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_graph_of_a_detached_driver_is_followed_and_retried(project: Path) -> None:
+    told: list[str] = []
+    dag = DAG(mode=Mode.BATCH, max_workers=2, done_callback=lambda g: told.append(str(g.status)))
+    first = dag.submit(double, 2)
+    gate = dag.submit(wait_for_go, first)
+    bad = dag.submit(broken_until_fixed, gate, name="bad")
+    last = dag.submit(double, bad)
+    source = dag.submit(lists)
+    sums = dag.submit_udf_stage(sum, source, expand_node_output=source)
+    scaled = dag.submit_udf_stage(times, sums, 10, expand_node_output=sums)
+    dag["keyed"] = Job(double, {"x": first})
+    ended: list[str] = []
+    bad.add_done_callback(lambda n: ended.append(str(n.status)))
+    dag.compute()
+    assert first.result(GUARD) == 4 and scaled.result(GUARD) == [60, 180]
+    assert dag.nodes_by_name["keyed"].result(GUARD) == 8 and not dag.done()
+    with pytest.raises(StartedError):
+        dag.submit(double, 1)
+    (project / "go").touch()
+    with pytest.raises(KeyError):
+        dag.wait(GUARD)
+    assert dag.status is Status.FAILED and isinstance(bad.error, KeyError)
+    with pytest.raises(ParentFailed) as caught:
+        last.result()
+    assert getattr(caught.value, "node", None) is bad
+    assert dag.stats()["completed"] == 6 and list(last.parents.values()) == [bad]
+    assert (told, ended) == (["Failed"], ["Failed"])
+    (project / "fixed").touch()
+    assert bad.retry() and last.result(GUARD) == 8
+    dag.wait(GUARD)
+    assert dag.status is Status.COMPLETED
+    assert (told, ended) == (["Failed", "Completed"], ["Failed", "Completed"])
+
+
+def test_cancelling_stops_the_work_of_a_detached_driver(project: Path) -> None:
+    dag = DAG(mode="batch")
+    gate = dag.submit(wait_for_go, 1)
+    after = dag.submit(double, gate)
+    dag.compute()
+    wait_until(project / "began")
+    dag.cancel(force=True)
+    dag.wait(GUARD)
+    assert dag.status is Status.CANCELLED and gate.cancelled()
+    with pytest.raises((JobCancelled, ParentFailed)):
+        after.result(GUARD)
+
+
+CLIENT = """
+import sys
+sys.path.insert(0, {here!r})
+from batch_flow import double, wait_for_go
+from ramify import DAG, Mode
+dag = DAG(mode=Mode.BATCH)
+dag.submit(double, dag.submit(wait_for_go, 21), name="answer")
+dag.compute()
+print(dag.run_name, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_run_outlives_its_client(project: Path) -> None:
+    client = subprocess.Popen(
+        [sys.executable, "-c", CLIENT.format(here=HERE)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert client.stdout is not None
+    name = client.stdout.readline().strip()
+    wait_until(project / "began")
+    client.kill()
+    client.wait(GUARD)
+    run = connect(name)
+    assert run.status == "RUNNING" and run.state_of("answer") == "NOT_STARTED"
+    (project / "go").touch()
+    assert run.wait(GUARD) == "COMPLETED" and run.result("answer") == 42
+
+
+def test_nodes_of_a_graph_that_evaluate_has_run(project: Path) -> None:
+    (project / "go").touch()
+    dag = DAG()
+    node = dag.submit(double, dag.submit(wait_for_go, 4))
+    bad = dag.submit(broken_until_fixed, node)
+    after = dag.submit(double, bad)
+    with pytest.raises(RuntimeError, match="KeyError"):
+        dag.evaluate("exp", execution_mode="thread", on_failure="continue")
+    assert node.result() == 8 and dag.status is Status.FAILED
+    assert bad.status is Status.FAILED and after.status is Status.PARENT_FAILED
+    assert dag.stats()["completed"] == 2 and dag.done()
+    with pytest.raises(KeyError):
+        dag.wait()
+    (project / "fixed").touch()
+    dag.retry_all()
+    dag.wait(GUARD)
+    assert after.result(GUARD) == 16 and dag.status is Status.COMPLETED
+    with pytest.raises(StartedError):
+        dag.evaluate("exp2")
+
+
+def test_a_graph_whose_driver_died_goes_on(project: Path) -> None:
+    import psutil
+
+    dag = DAG(mode=Mode.BATCH)
+    first = dag.submit(double, 1)
+    gate = dag.submit(wait_for_go, first)
+    last = dag.submit(double, gate)
+    dag.compute()
+    wait_until(project / "began")
+    (driver,) = (p for p in psutil.process_iter() if is_driver_of(p, str(dag.run_name)))
+    driver.kill()
+    with pytest.raises(InfrastructureError, match="ramify resume"):
+        dag.wait(GUARD)
+    (project / "go").touch()
+    dag.retry_all()
+    dag.wait(GUARD)
+    assert dag.status is Status.COMPLETED and last.result() == 4 and first.result() == 2
+
+
+def is_driver_of(process: Any, name: str) -> bool:
+    import psutil
+
+    try:
+        words = process.cmdline()
+    except psutil.Error:
+        return False
+    return any("ramify.run.detached" in word for word in words) and any(name in word for word in words)
