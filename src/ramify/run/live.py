@@ -70,7 +70,7 @@ class LiveRun(MemoryRun):
             journal = recording.journal
         self.policy = policy or Policy(fail_fast=False, workers=None)
         self._workers = workers
-        self._places: list[Callable[[], Executor]] = [lambda: ThreadExecutor(self._performer(), workers)]
+        self._places: list[Callable[[], Executor]] = [self._make_threads]
         self._place_of: dict[Hashable, int] = {}
         self.owner = owner
         super().__init__(
@@ -212,7 +212,7 @@ class LiveRun(MemoryRun):
         return self._place_of[name]
 
     def _make_threads(self) -> Executor:
-        threads = ThreadExecutor(self.perform, self._workers)
+        threads = ThreadExecutor(self._performer(), self._workers)
         if self.owner is not None:
             threads.on_abandon = self.owner.abandoned
         return threads
