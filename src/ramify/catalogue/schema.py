@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from ramify.catalogue.identity import run_uuid
 from ramify.errors import StorageError
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _line(name: str, folder: str, facts: dict[str, Any], end: dict[str, Any] | N
         "folder": os.path.abspath(folder),
         "name": name,
         "label": facts.get("label") or name,
-        "id": facts.get("id"),
+        "id": str(run_uuid({"name": name, **facts})),
         "kind": facts.get("kind") or "plan",
         "namespace": facts.get("namespace") or facts.get("created_by"),
         "created_by": facts.get("created_by"),

@@ -33,12 +33,13 @@ def resume(run: str | None, quiet: bool, as_json: bool, **flags: Any) -> int:
 
     Example: ramify resume latest -j 4
     """
-    from ramify.dag.resume import resume_view
+    from ramify.dag.resume import check_resumable, resume_view
     from ramify.show.progress import make_progress
     from ramify.values.sources import import_current_sources
 
     import_current_sources()
     view = find_run(run)
+    check_resumable(view)
     ending = Ending(view.folder, quiet=quiet or as_json, as_json=as_json)
     options = {
         "max_workers": flags["jobs"],

@@ -113,7 +113,9 @@ class RunView:
             self.local = frozenset(fields[0].get("local", ()))
         elif what == "used":
             self._keep_use(*fields)
-        elif what not in ("at", "declared"):
+        elif what == "at":
+            self._keep_place(*fields)
+        elif what != "declared":
             raise ValueError(f"this version does not know the record {what!r}")
 
     def _keep_times(self, rows: Rows) -> None:
@@ -124,6 +126,9 @@ class RunView:
                 self._ended.pop(node, None)
             elif letter in "SfrXl":
                 self._ended[node] = t
+
+    def _keep_place(self, node: int, attempt: int, place: Any) -> None:
+        """Where an attempt runs; a view of more than the last attempts keeps it."""
 
     def _keep_use(self, node: int, attempt: int, *use: Any) -> None:
         """What an attempt took; a view of more than the last attempts keeps it."""
@@ -139,6 +144,11 @@ class RunView:
     def name(self) -> str:
         """The run's name."""
         return str(self.facts.get("name", os.path.basename(self.folder)))
+
+    @property
+    def label(self) -> str:
+        """What a person calls it: the graph's own name, else the run's."""
+        return str(self.facts.get("label") or self.name)
 
     @property
     def status(self) -> str:
