@@ -174,7 +174,7 @@ class Sweep:
 
 
 def _target(run: dict[str, Any]) -> str:
-    return os.path.dirname(os.path.dirname(run["folder"]))
+    return os.path.dirname(os.path.dirname(str(run["folder"])))
 
 
 def _bytes_in(path: str) -> int:

@@ -44,7 +44,7 @@ class Execution:
     """One attempt of a node. `duration` is in nanoseconds, `cpu_seconds` in seconds, `peak_memory` in bytes;
     None stands for what is not known: a thread's share of its process is not.
 
-    `id` is the node's, with the number of the attempt; `error` is the text of its failure, its traceback last.
+    `id` is the node's, with the number of the attempt; `error` is the text of its failure and its traceback.
     """
 
     id: str
@@ -72,9 +72,11 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class NodeLog:
-    """One node: `status` is QUEUED, RUNNING, COMPLETED, FAILED, CANCELLED, PARENT_FAILED or, where the process
-    that drove the graph died, UNKNOWN; `depends_on` are the ids of its parents; `key` is its name on the command
-    line. `run_location` is "server", or "client" for a node of `submit_local`.
+    """One node.
+
+    `status` is QUEUED, RUNNING, COMPLETED, FAILED, CANCELLED, PARENT_FAILED or, where the process that drove
+    the graph died, UNKNOWN. `depends_on` are the ids of its parents; `key` is its name on the command line.
+    `run_location` is "server", or "client" for a node of `submit_local`.
     """
 
     client_node_uuid: UUID
@@ -92,8 +94,8 @@ class GraphLog:
     """One graph. `status` is submitted, running, succeeded, failed, cancelled, or abandoned where the process
     that drove it died; `execution_time` is in nanoseconds, None until it is over.
 
-    `status_count` is how many nodes are in each status, and `nodes` are all of them; the entries of `list_logs`
-    have neither. `run` is the name on the command line, `folder` where all of it is written down.
+    `status_count` is how many nodes are in each status, and `nodes` are all of them; the entries of
+    `list_logs` have neither. `run` is the name on the command line, `folder` where all of it is written down.
     """
 
     uuid: UUID

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import ExitStack, nullcontext
 from functools import partial
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ramify.core.engine import EVERYTHING
@@ -125,9 +126,13 @@ class LiveDriver(Driver):
         self._live.failed_outside(node, outcome)
 
     def _turn(self) -> None:
-        super()._turn()
-        if self.engine.rested:
-            self._live.tell_rested()
+        self._live.acting = get_ident()
+        try:
+            super()._turn()
+            if self.engine.rested:
+                self._live.tell_rested()
+        finally:
+            self._live.acting = 0
 
     def _at_rest(self) -> None:
         with self._gate:
@@ -190,6 +195,8 @@ class LiveRun(MemoryRun):
         self.broken: BaseException | None = None
         self._tracebacks: dict[int, Any] = {}
         self._noted = 0
+        self.acting = 0
+        """The thread that drives at this moment."""
         self._heard: set[int] = set()
         self._hears_all = False
         self._cancelled_before: str | None = None
@@ -289,8 +296,11 @@ class LiveRun(MemoryRun):
     def ask(self, act: Callable[[], Result]) -> Result:
         """Has `act` done by whoever drives, between two events, and returns what it returns.
 
-        Where no session is open it is done here and now. What it raises is raised here.
+        Where no session is open, and by whoever drives, it is done here and now. What it raises is raised
+        here.
         """
+        if self.acting == get_ident():
+            return act()
         with self._changing:
             if not self._begun or self._quiet.is_set():
                 return act()
