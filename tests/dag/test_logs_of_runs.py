@@ -250,7 +250,8 @@ def test_nodes_that_are_added_while_it_runs_are_in_the_record() -> None:
     first = dag.submit(gate.wait, HOLD)
     dag.compute()
     more = [dag.submit(lambda _: 1, first) for _ in range(3)]
-    stage = dag.submit_udf_stage(lambda x: x + 1, expand_node_output=dag.submit(lambda _: [1, 2], more[0]))
+    items = dag.submit(lambda _: [1, 2], more[0])
+    stage = dag.submit_udf_stage(lambda x: x + 1, items, expand_node_output=items)
     gate.set()
     assert stage.result() == [2, 3]
     dag.wait()

@@ -200,9 +200,12 @@ class RunView:
         return self._view(self.engine.number[self.resolve(job_id)])
 
     def resolve(self, job_id: str) -> str:
-        """The whole id of a shortened one; `JobIdError` where it fits none or several."""
+        """The whole id of a shortened one, or of a name; `JobIdError` where it fits none or several."""
         if job_id in self.engine.number and not job_id.startswith("@"):
             return job_id
+        for node, label in self.labels.items():
+            if label == job_id:
+                return self.engine.keys[node]
         ids = self.job_ids()
         fits = [i for i in ids if i.startswith(job_id)] or [i for i in ids if job_id in i]
         if len(fits) == 1:
