@@ -165,6 +165,10 @@ class UnknownRunError(RamifyError, KeyError):
     """No run of that name; `name` holds it."""
 
 
+class MissingError(RamifyError, KeyError):
+    """Nothing is stored of a task: `task_id`, and `available`, the ids of those of which something is."""
+
+
 # ---- running
 
 

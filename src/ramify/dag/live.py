@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from ramify.core.table import BAD, CANCELLED, FAILED
 from ramify.dag.execution import by_name
 from ramify.dag.node import Node
+from ramify.dag.recorded import Recorded
 from ramify.dag.status import STATUS_OF, Mode, Status
 from ramify.errors import NotStartedError, RunTimeout, StartedError
-from ramify.settings import login_name, project_home, read_settings
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -22,13 +22,12 @@ if TYPE_CHECKING:
     from ramify.dag.submitted import Submitted
     from ramify.plan.policy import Policy as JobPolicy
     from ramify.run.live import LiveRun
-    from ramify.run.recording import Recording
 
 T = TypeVar("T")
 Callback = Callable[[Any], object]
 
 
-class Live:
+class Live(Recorded):
     """What a DAG can do with nodes that are submitted to it."""
 
     max_workers: int | None
@@ -39,11 +38,9 @@ class Live:
     _done_callbacks: list[Callback]
     use_processes: bool
     mode: Mode
-    namespace: str | None
     deadline: float | None
     retry_strategy: Any
     workflow_retry_strategy: Any
-    record: bool | None
     _drafts: ClassVar[tuple[type, ...]]
     if TYPE_CHECKING:
 
@@ -53,9 +50,6 @@ class Live:
 
     _cancelled_early: bool
     _whole_attempts: int
-    _recording: Recording | None
-    _locals: set[str]
-    """The keys of nodes that are local."""
     visualization: Any
     """The last picture that `visualize` made, or None."""
 
@@ -65,8 +59,7 @@ class Live:
         self._cancelled_early = False
         self._whole_attempts = 0
         self.visualization = None
-        self._recording = None
-        self._locals = set()
+        self._init_record()
         self._done_callbacks = []
         self._update_callbacks = []
         if done is not None:
@@ -102,11 +95,6 @@ class Live:
     def submit_local(self, func: Callable[..., T], /, *args: Any, **kwargs: Any) -> Node[T]:
         """As `submit`, in a thread of this process; the node has no `task_id`."""
         return self._made_local(self._submit(func, args, kwargs, None, "submit_local", on="threads"))
-
-    def _made_local(self, node: Node[Any]) -> Node[Any]:
-        node.local = True
-        self._locals.add(node.key)
-        return node
 
     def add_node(self, func_exec: Any, /, *args: Any, name: str | None = None, **kwargs: Any) -> Node[Any]:
         """The older name of `submit_local`; a `Node` is adopted, as by `add_node_obj`."""
@@ -220,64 +208,6 @@ class Live:
             owner=_Owner(self, graph),
             recording=self._new_recording(),
         )
-
-    def _new_recording(self) -> Recording | None:
-        """What writes the run down; None where nothing is to be."""
-        if self._recording is None and self.record is not False:
-            settings = read_settings()
-            if self.record or settings.record:
-                from ramify.run.recording import Recording
-
-                who = login_name()
-                facts = {
-                    "id": str(self.id),
-                    "label": self.name,
-                    "namespace": self.namespace or settings.namespace or who,
-                    "created_by": who,
-                    "workers": self._worker_count(),
-                }
-                self._recording = Recording(project_home(), facts, names=self._names_of_nodes)
-        return self._recording
-
-    def _names_of_nodes(self) -> dict[str, Any]:
-        """What a record says of nodes beside their keys."""
-        graph = self._graph()
-        local = [n for n, key in enumerate(graph.keys) if key in self._locals] if self._locals else []
-        return {"labels": {str(n): name for n, name in graph.labels.items()}, "local": local}
-
-    @property
-    def server_graph_uuid(self) -> UUID | None:
-        """What the graph's record is found by in the logs; None where all nodes are local, or none is there.
-
-        >>> from ramify import DAG
-        >>> dag = DAG()
-        >>> _ = dag.submit_local(abs, -1); dag.server_graph_uuid
-        >>> _ = dag.submit(abs, -1); dag.server_graph_uuid == dag.id
-        True
-        """
-        graph = self._graph()
-        return self.id if len(graph.nodes) - len(graph.hidden) > len(self._locals) else None
-
-    def initial_setup(self) -> UUID | None:
-        """Has the graph in the list of runs from now on; returns `server_graph_uuid`. May be called again.
-
-        A graph is recorded by itself when it runs. Where it is not to be recorded, this does nothing.
-        """
-        run = self._run
-        recording = self._new_recording() if run is None else run.recording
-        if recording is not None and self.server_graph_uuid is not None:
-            recording.announce()
-        return self.server_graph_uuid
-
-    def report_node_complete(self, node: Node[Any]) -> None:
-        """Accepts that a node is completed, and changes nothing: the engine knows it before anybody else.
-
-        Raises `GraphError` (a `ValueError`) for a node of another graph.
-        """
-        if node.dag is not self:
-            from ramify.errors import GraphError
-
-            raise GraphError(f"{node!r} is no node of this graph")
 
     def _worker_count(self) -> int:
         return self.max_workers or min(32, (os.cpu_count() or 1) + 4)
