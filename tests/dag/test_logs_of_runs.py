@@ -346,6 +346,29 @@ def test_a_folder_that_cannot_be_written_is_one_warning(project: Path) -> None:
     assert len(told) == 1 and all(node.done() for node in nodes)
 
 
+def test_a_log_that_cannot_be_written_is_one_warning_and_the_rest_is_recorded() -> None:
+    dag = DAG()
+    for number in range(2):
+        dag.submit(print, "hello", name="x" * 300 + str(number))
+    with pytest.warns(RamifyWarning, match="is not kept") as told:
+        dag.compute()
+        dag.wait()
+    assert len(told) == 1
+    assert log_of(dag).status_count == {"COMPLETED": 2}
+
+
+@pytest.mark.filterwarnings("error")
+def test_where_warnings_are_errors_the_graph_goes_on(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (project / ".ramify").write_text("no folder")
+    dag = DAG()
+    node = dag.submit(int)
+    dag.compute()
+    dag.wait()
+    assert node.result() == 0 and "nothing more is written" in capfd.readouterr().err
+
+
 def test_the_setup_is_idempotent_and_lists_the_graph_before_it_runs() -> None:
     dag = DAG(name="soon")
     dag.submit(int)

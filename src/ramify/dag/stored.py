@@ -79,7 +79,7 @@ class ParamLoader:
         self._values: dict[StoredParam, Any] = {}
 
     def load(self, param: StoredParam) -> Any:
-        """The value. Raises `MissingError` (a `KeyError`), which lists what is there, and what a decoder raises."""
+        """The value; raises what the decoder raises, and `MissingError` (a `KeyError`)."""
         if param not in self._values:
             self._values[param] = param.decode(self._of(param.task_id))
         return self._values[param]

@@ -416,7 +416,10 @@ class LiveRun(MemoryRun):
         """
         done = self._quiet if self.callbacks.is_here() else self._rest
         try:
-            return done.wait(timeout)
+            is_done = done.wait(timeout)
+            if is_done and done is self._rest and self._session is not None:
+                self._session.join()  # it has nothing left to do: afterwards no thread of the run is there
+            return is_done
         except KeyboardInterrupt:
             self.cancel("interrupted by Ctrl-C", force=True)
             raise
