@@ -349,7 +349,9 @@ def test_a_folder_that_cannot_be_written_is_one_warning(project: Path) -> None:
 def test_a_log_that_cannot_be_written_is_one_warning_and_the_rest_is_recorded() -> None:
     dag = DAG()
     for number in range(2):
-        dag.submit(print, "hello", name="x" * 300 + str(number))
+        dag.submit(print, "hello", number)
+    dag.initial_setup()
+    Path(folder_of(dag), "logs").write_text("in the way")
     with pytest.warns(RamifyWarning, match="is not kept") as told:
         dag.compute()
         dag.wait()
