@@ -176,7 +176,7 @@ def test_unknown_attributes_are_told_with_the_known(dense: tuple[Any, int, str])
         ([[1, 2]], "of type list is no coordinate"),
         ({1}, "of type set is no coordinate"),
         (np.array([0, 1]), "an array as array.tolist()"),
-        (object(), "is no integer"),
+        pytest.param(object(), "is no integer", id="an object"),
     ],
     ids=repr,
 )

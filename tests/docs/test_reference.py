@@ -34,7 +34,17 @@ def test_the_page_of_commands_is_what_the_commands_say() -> None:
     assert done.returncode == 0, done.stdout + done.stderr + "run `make diagrams`"
 
 
-@pytest.mark.parametrize("key", KEYS)
+OF_GRAPHS = ("namespace", "record")
+"""Settings that have an argument of `DAG` in place of a flag."""
+
+
+@pytest.mark.parametrize("key", OF_GRAPHS)
+def test_every_setting_of_graphs_has_its_row(key: str) -> None:
+    row = next(line for line in CLI.splitlines() if line.startswith(f"| `{key}` |"))
+    assert f"`RAMIFY_{key.upper()}` | `DAG({key}=...)`" in row
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if key not in OF_GRAPHS])
 def test_every_setting_has_its_row(key: str) -> None:
     flag = "--" + key.replace("_", "-")
     row = next(line for line in CLI.splitlines() if line.startswith(f"| `{flag[2:]}` |"))
