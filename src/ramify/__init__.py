@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ramify.dag.evaluate import execute_plan as execute_plan
     from ramify.dag.grid import ParametrizedJob as ParametrizedJob
     from ramify.dag.job import Job as Job
+    from ramify.dag.logs import list_logs as list_logs
+    from ramify.dag.logs import server_logs as server_logs
     from ramify.dag.node import Node as Node
     from ramify.dag.outputs import get_job_states as get_job_states
     from ramify.dag.preview import Preview as Preview
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from ramify.errors import JobTimeout as JobTimeout
     from ramify.errors import JournalError as JournalError
     from ramify.errors import LockedError as LockedError
+    from ramify.errors import MissingError as MissingError
     from ramify.errors import ModeError as ModeError
     from ramify.errors import NotCallableError as NotCallableError
     from ramify.errors import NotStartedError as NotStartedError
@@ -101,6 +104,7 @@ _HOMES = {
     "ramify.dag.evaluate": "execute_plan",
     "ramify.dag.grid": "ParametrizedJob",
     "ramify.dag.job": "Job",
+    "ramify.dag.logs": "list_logs server_logs",
     "ramify.dag.node": "Node",
     "ramify.dag.status": "Mode Status",
     "ramify.dag.accept": "accept",
@@ -110,7 +114,7 @@ _HOMES = {
     "ramify.errors": (
         "ArgumentError CallFormError ChecksumError ControlError CycleError DraftError DuplicateKeyError "
         "GraphError InfrastructureError JobCancelled JobError JobIdError JobTimeout JournalError "
-        "LockedError ModeError NotCallableError NotStartedError OutputsExistError ParentFailed "
+        "LockedError MissingError ModeError NotCallableError NotStartedError OutputsExistError ParentFailed "
         "ParentFailedError PlanError PlanVersionError RamifyDeserializationError RamifyError "
         "RamifyKeyDecodingError RamifyKeyEncodingError RamifySerializationError RamifyWarning RemoteError "
         "RunOverError RunTimeout StartedError StorageError TargetError UnknownKeyError UnknownRunError "

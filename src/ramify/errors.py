@@ -173,6 +173,10 @@ class ControlError(RamifyError, RuntimeError):
     """The driver of a run refused what was asked of it; `request` holds that."""
 
 
+class MissingError(RamifyError, KeyError):
+    """Nothing is stored of a task: `task_id`, and `available`, the ids of those of which something is."""
+
+
 # ---- running
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from multiprocessing import get_context
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from ramify.catalogue import open_catalogue
+from ramify.catalogue.filters import Filter
+from ramify.catalogue.identity import run_uuid
 from ramify.catalogue.sqlite import SqliteCatalogue
 from ramify.errors import RamifyWarning, StorageError, UnknownRunError
 
@@ -143,3 +146,77 @@ def register_own(home: str, number: int) -> None:
         folder = os.path.join(home, "runs", f"{number}-{one}")
         os.mkdir(folder)
         catalogue.began(f"{number}-{one}", folder, {"started": time.time()})
+
+
+# ---- pages, filters, and lists of earlier versions
+
+
+def test_a_page_counts_what_fits_and_is_there(tmp_path: Path) -> None:
+    catalogue = registered(tmp_path, "one", "two", "three", "gone")
+    os.rmdir(tmp_path / "exp" / "gone")
+    catalogue.ended("two", {"status": "FAILED", "ended": 9.0, "counts": {"failed": 1, "succeeded": 2}})
+    asked: list[str] = []
+
+    def status_of(folder: str) -> str:
+        asked.append(os.path.basename(folder))
+        return "LOST"
+
+    found, total = catalogue.page(Filter(), status_of, page=2, per_page=2)
+    assert ([run["name"] for run in found], total, catalogue.gone) == (["one"], 3, 1)
+    found, total = catalogue.page(Filter(status="FAILED"), status_of)
+    assert ([run["name"] for run in found], total) == (["two"], 1)
+    assert set(asked) == {"one", "three"}  # of the other one the end is known
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        (Filter(search="ÄPFEL"), ["b"]),
+        (Filter(search="50%_"), ["c"]),
+        (Filter(search="x' OR 1=1 --"), []),
+        (Filter(namespace="team"), ["a"]),
+        (Filter(created_by="eve"), ["b"]),
+        (Filter(since=2.0, until=2.0), ["b"]),
+        (Filter(text="flow.py"), ["c"]),
+    ],
+)
+def test_filters_are_values_and_never_sql(tmp_path: Path, wanted: Filter, names: list[str]) -> None:
+    catalogue = open_catalogue(str(tmp_path / ".ramify"))
+    told: dict[str, dict[str, object]] = {
+        "a": {"namespace": "team"},
+        "b": {"label": "äpfel und birnen", "created_by": "eve"},
+        "c": {"label": "50%_off", "command": ["ramify", "run", "flow.py"]},
+    }
+    for number, (name, facts) in enumerate(told.items(), 1):
+        (tmp_path / name).mkdir()
+        catalogue.began(name, str(tmp_path / name), {"started": float(number), **facts})
+    assert [run["name"] for run in catalogue.page(wanted, lambda _: "LOST")[0]] == names
+
+
+def test_a_list_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / ".ramify" / "@catalogue"
+    path.parent.mkdir()
+    (tmp_path / "run").mkdir()
+    with sqlite3.connect(path) as db:
+        db.execute(
+            "CREATE TABLE runs(folder TEXT PRIMARY KEY, name TEXT NOT NULL, started REAL NOT NULL, "
+            "facts TEXT NOT NULL, ended TEXT) WITHOUT ROWID"
+        )
+        facts, end = '{"started": 3.0, "command": ["x"]}', '{"status": "FAILED", "counts": {"failed": 2}}'
+        db.execute("INSERT INTO runs VALUES (?, 'old', 3.0, ?, ?)", (str(tmp_path / "run"), facts, end))
+        db.execute("PRAGMA user_version=1")
+    db.close()
+    (run,) = open_catalogue(str(tmp_path / ".ramify")).runs()
+    assert (run["name"], run["label"], run["kind"], run["status"]) == ("old", "old", "plan", "FAILED")
+    assert run["id"] == str(run_uuid({"name": "old", "started": 3.0}))
+
+
+def test_a_list_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    catalogue = registered(tmp_path, "one")
+    with sqlite3.connect(catalogue.path) as db:
+        db.execute("PRAGMA user_version=99")
+    db.close()
+    with pytest.raises(StorageError, match="version 99"):
+        catalogue.runs()
+    with pytest.warns(RamifyWarning, match="version 99"):
+        catalogue.ended("one", {"status": "FAILED"})

@@ -496,7 +496,7 @@ def test_a_forced_cancel_stops_a_query() -> None:
         "select count(*) from range(1000000) a, range(1000000) b where a.range != b.range + 1"
     )
     dag.compute()
-    while not interrupt_calls(lambda call: False) and node.status is not Status.RUNNING:
+    while not sql_running._calls:
         threading.Event().wait(0.005)
     before = {t for t in threading.enumerate() if t.name == "ramify-worker"}
     dag.cancel(force=True)
@@ -505,3 +505,26 @@ def test_a_forced_cancel_stops_a_query() -> None:
     for thread in before:
         thread.join(GUARD)
         assert not thread.is_alive(), "the thread of the query ended because the query was stopped"
+
+
+# ---- arrays
+
+
+def test_functions_over_parts_of_arrays(tmp_path: Path) -> None:
+    numpy = pytest.importorskip("numpy")
+    whole = numpy.arange(1, 17).reshape(4, 4)
+    numpy.save(tmp_path / "whole.npy", whole)
+    path = str(tmp_path / "whole.npy")
+
+    def total(part: Any, extra: int = 0) -> int:
+        return int(part["values"].sum()) + extra
+
+    dag = DAG()
+    source = dag.submit(lambda: path)
+    one = dag.submit_array_udf(source, total, [[0, (1, 3)], None], name="rows")
+    two = dag.submit_array_udf(total, uri=path, ranges=[(0, 1), (0, 1)], extra=dag.submit(lambda: 100))
+    dag.compute()
+    assert one.result(GUARD) == 136 and two.result(GUARD) == 1 + 2 + 5 + 6 + 100
+    assert one.name == "rows"
+    with pytest.raises(ArgumentError, match="no function is given"):
+        dag.submit_array_udf(path)

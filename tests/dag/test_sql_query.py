@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from ramify.dag import sql_duckdb, sql_engine, sql_running
+from ramify.dag.masked import without_secrets
 from ramify.dag.sql import Query, interrupt
-from ramify.dag.sql_text import Dialect, bind, dialect_of, first_line, signs, with_variables, without_secrets
+from ramify.dag.sql_text import Dialect, bind, dialect_of, first_line, signs, with_variables
 from ramify.dag.tables import from_rows
 from ramify.errors import ArgumentError, JobCancelled, MissingExtraError, QueryError
 

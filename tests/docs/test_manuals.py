@@ -100,6 +100,7 @@ def test_examples_of_a_manual_run_in_order(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RAMIFY_RECORD", raising=False)  # as a reader has it
     for example in examples(path):
         example.evaluate()
 

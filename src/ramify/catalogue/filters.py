@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+_TOLD: Final = ("label", "name", "folder", "command", "coalesce(status, '')")
 
 
 @dataclass(frozen=True)
 class Filter:
     """Runs that fit everything that is not None.
 
-    `search` is a text in the label (a graph's own name) or the name, in capitals or not; `since` and `until`
+    `search` is a text in the label (a graph's own name) or the name, in capitals or not, `text` one in these,
+    the folder, the command or the status; `since` and `until`
     are seconds since the epoch, both included, of the start; `status` is in capitals.
 
     >>> Filter(search="Sales", since=1.0).where()
@@ -19,6 +22,7 @@ class Filter:
     """
 
     search: str | None = None
+    text: str | None = None
     namespace: str | None = None
     created_by: str | None = None
     since: float | None = None
@@ -33,6 +37,9 @@ class Filter:
         if self.search:
             conditions.append("(instr(fold(label), ?) OR instr(fold(name), ?))")
             values += [self.search.casefold()] * 2
+        if self.text:
+            conditions.append(f"({' OR '.join(f'instr(fold({name}), ?)' for name in _TOLD)})")
+            values += [self.text.casefold()] * len(_TOLD)
         plain: Mapping[str, Any] = {
             "namespace = ?": self.namespace,
             "created_by = ?": self.created_by,

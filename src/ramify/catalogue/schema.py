@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from ramify.catalogue.identity import run_uuid
 from ramify.errors import StorageError
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-VERSION: Final = 2
-"""Version 1 had only `folder`, `name`, `started`, `facts`, `ended`."""
+VERSION: Final = 3
+"""Earlier versions had fewer columns; all had `folder`, `name`, `started`, `facts` and `ended`."""
 
 COLUMNS: Final = (
     "folder TEXT PRIMARY KEY",
@@ -30,6 +31,7 @@ COLUMNS: Final = (
     "jobs INTEGER",
     "done INTEGER",
     "failed INTEGER",
+    "command TEXT NOT NULL",
     "facts TEXT NOT NULL",
     "ended TEXT",
 )
@@ -92,11 +94,12 @@ def _line(name: str, folder: str, facts: dict[str, Any], end: dict[str, Any] | N
         "folder": os.path.abspath(folder),
         "name": name,
         "label": facts.get("label") or name,
-        "id": facts.get("id"),
+        "id": str(run_uuid({"name": name, **facts})),
         "kind": facts.get("kind") or "plan",
         "namespace": facts.get("namespace") or facts.get("created_by"),
         "created_by": facts.get("created_by"),
         "started": float(facts.get("started") or facts.get("created") or time.time()),
+        "command": " ".join(map(str, facts.get("command") or ())),
         "facts": encoded(facts),
         **_of_end(end),
     }

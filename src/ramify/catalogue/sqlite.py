@@ -34,7 +34,7 @@ class SqliteCatalogue:
 
     Entries are dicts with `name`, `folder` (of the run), `started` (seconds since the epoch), `facts`, `end`
     (None until the run said that it is over), `label` (what a person calls it), `kind`, `namespace`,
-    `created_by`, `id` (None where it is made of the other facts) and `status` (None as `end`).
+    `created_by`, `id` (the text of a UUID) and `status` (None as `end`).
 
     >>> import tempfile
     >>> home = tempfile.mkdtemp(); os.makedirs(home + "/exp/run/calm-otter")

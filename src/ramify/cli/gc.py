@@ -12,13 +12,13 @@ import click
 
 from ramify.catalogue import open_catalogue
 from ramify.cli.output import json_option, paint, put_json, put_lines, verbose_option
-from ramify.cli.reusing import RUNS
 from ramify.errors import LockedError, ModeError, PlanError, RamifyError
 from ramify.files.local import remove_tree
 from ramify.plan.folder import read_plan
 from ramify.plan.opened import Plan
 from ramify.run.garbage import Garbage, find_garbage, remove_garbage
-from ramify.settings import project_home
+from ramify.run.view import IN_MEMORY
+from ramify.settings import RUNS, project_home
 from ramify.show.status import shortest
 from ramify.show.text import is_terminal, size, visible
 
@@ -81,19 +81,21 @@ class Sweep:
         self.found: list[tuple[Plan, list[Garbage]]] = []
         self.folders: list[tuple[str, int]] = []
         self._keep, self._older_than = keep, older_than
+        self._without_plan: set[str] = set()
         known = [os.path.abspath(folder) for folder in folders] or self._known()
         own = os.path.join(self.home, RUNS)
         if not folders:
             self._find_folders([path for path in known if os.path.dirname(path) == own])
         doomed = {path for path, _ in self.folders}
         for path in known:
-            if path not in doomed:
+            if path not in doomed and path not in self._without_plan:
                 self._look(path)
 
     def _known(self) -> list[str]:
         """The folders that the project's runs evaluated into, the newest first."""
         runs = open_catalogue(self.home).runs()
-        found = (os.path.dirname(os.path.dirname(run["folder"])) for run in runs)
+        self._without_plan = {_target(run) for run in runs if run["kind"] == IN_MEMORY}
+        found = (_target(run) for run in runs)
         return [folder for folder in dict.fromkeys(found) if os.path.isdir(folder)]
 
     def _find_folders(self, own: list[str]) -> None:
@@ -152,6 +154,8 @@ class Sweep:
             runs = open_catalogue(self.home).runs()[::-1]
             places = {}
             for run in runs:
+                if run["kind"] == IN_MEMORY:
+                    continue
                 outputs = os.path.join(run["folder"], str(run["facts"].get("outputs", "")))
                 places[os.path.normpath(outputs)] = str(run["facts"].get("target", ""))
             rebuild_traces(self.home, places.items())
@@ -167,6 +171,10 @@ class Sweep:
         ]
         whole = [{"kind": "folder", "path": p, "why": "old", "bytes": number} for p, number in self.folders]
         return {"garbage": [*whole, *found]}
+
+
+def _target(run: dict[str, Any]) -> str:
+    return os.path.dirname(os.path.dirname(str(run["folder"])))
 
 
 def _bytes_in(path: str) -> int:

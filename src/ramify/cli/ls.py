@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -10,36 +11,51 @@ from typing import Any, Final
 import click
 
 from ramify.catalogue import open_catalogue
+from ramify.catalogue.filters import Filter
 from ramify.catalogue.schema import Row
 from ramify.catalogue.sqlite import SqliteCatalogue
 from ramify.cli.output import json_option, paint, put_json, put_lines, verbose_option
 from ramify.errors import RamifyError
 from ramify.run.view import RunView, runs_in
-from ramify.settings import project_home
+from ramify.settings import RUNS, project_home
 from ramify.show.status import paint_status, seconds_of, shortest
 from ramify.show.text import duration, table, visible
 
 _DONE: Final = ("succeeded", "reused")
+_STATUSES: Final = ("running", "completed", "failed", "cancelled", "lost")
+_WHEN: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"])
 
 
 @click.command()
 @click.argument("folders", nargs=-1, type=click.Path(exists=True, file_okay=False))
-@click.option("--search", help="Only runs with this text in name, folder, command or status.")
+@click.option("--search", metavar="TEXT", help="Only runs with TEXT in name, folder, command or status.")
+@click.option("--namespace", metavar="NAME", help="Only runs of this namespace.")
+@click.option("--created-by", metavar="NAME", help="Only runs that this user began.")
+@click.option("--since", type=_WHEN, help="Only runs that began then or later.")
+@click.option("--until", type=_WHEN, help="Only runs that began then or before.")
+@click.option("--status", type=click.Choice(_STATUSES, case_sensitive=False), help="Only such runs.")
 @click.option(
-    "-n", "--number", type=click.IntRange(1), default=20, show_default=True, help="The most to list."
+    "-n",
+    "--number",
+    "--per-page",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="The most to list.",
 )
+@click.option("--page", type=click.IntRange(1), default=1, show_default=True, help="Which of the pages.")
 @click.option("--all", "everything", is_flag=True, help="List all of them.")
 @click.option("--rebuild", is_flag=True, help="Make the list anew, from the runs' journals (and FOLDERS).")
 @verbose_option
 @json_option
 def ls(
     folders: Sequence[str],
-    search: str | None,
     number: int,
+    page: int,
     everything: bool,
     rebuild: bool,
     as_json: bool,
-    **_: Any,
+    **flags: Any,
 ) -> None:
     """List the runs of this project, the newest first.
 
@@ -50,18 +66,58 @@ def ls(
     catalogue = open_catalogue(project_home())
     if rebuild:
         catalogue.rebuild(list(_rows(catalogue, folders)))
-    runs = [_entry(run) for run in catalogue.runs(search, None if everything else number)]
+    found, total = catalogue.page(_filter(flags), _status_of, page, sys.maxsize if everything else number)
+    runs = [_entry(run) for run in found]
+    pages = 1 if everything else -(-total // number)
     if as_json:
-        put_json({"runs": runs, "gone": catalogue.gone, "catalogue": catalogue.path})
+        where = {"page": page, "pages": pages, "total": total}
+        put_json({"runs": runs, **where, "gone": catalogue.gone, "catalogue": catalogue.path})
         return
-    put_lines(_lines(runs) if runs else ["no runs yet: `ramify run flow.py` makes one"])
+    put_lines(_lines(runs) if runs else [_nothing(flags, page, pages)])
+    if pages > page and runs:
+        click.echo(f"page {page} of {pages}, {total} runs: --page {page + 1} goes on", err=True)
     if catalogue.gone:
         click.echo(f"{catalogue.gone} runs are left out: their folders are gone", err=True)
 
 
+def _filter(flags: dict[str, Any]) -> Filter:
+    status = flags["status"]
+    return Filter(
+        text=flags["search"],
+        namespace=flags["namespace"],
+        created_by=flags["created_by"],
+        since=flags["since"].timestamp() if flags["since"] else None,
+        until=flags["until"].timestamp() if flags["until"] else None,
+        status=None if status is None else status.upper(),
+    )
+
+
+def _nothing(flags: dict[str, Any], page: int, pages: int) -> str:
+    if page > pages > 0:
+        return f"there is no page {page}: the last one is {pages}"
+    wanted = any(flags[name] for name in ("search", "namespace", "created_by", "since", "until", "status"))
+    return "no run fits" if wanted else "no runs yet: `ramify run flow.py` makes one"
+
+
+def _status_of(folder: str) -> str:
+    try:
+        return RunView(folder).status
+    except RamifyError:
+        return "UNREADABLE"
+
+
 def _entry(run: dict[str, Any]) -> dict[str, Any]:
     """What is said of a run: as it was written down at its end, else by its journal."""
-    entry = {"name": run["name"], "folder": run["folder"], "started": run["started"]}
+    entry = {
+        "name": run["name"],
+        "label": run["label"],
+        "id": run["id"],
+        "kind": run["kind"],
+        "namespace": run["namespace"],
+        "created_by": run["created_by"],
+        "folder": run["folder"],
+        "started": run["started"],
+    }
     end = run["end"]
     if end is not None and "counts" in end:
         seconds = end["ended"] - run["started"] if end.get("ended") else None
@@ -84,11 +140,14 @@ def _numbers(counts: dict[str, int]) -> dict[str, int]:
 def _lines(runs: list[dict[str, Any]]) -> list[str]:
     pen = paint()
     now = time.time()
-    rows = [[pen.dim(title) for title in ("name", "status", "done", "failed", "age", "took", "folder")]]
+    labelled = any(run["label"] != run["name"] for run in runs)
+    titles = ("name", *(["graph"] if labelled else []), "status", "done", "failed", "age", "took", "folder")
+    rows = [[pen.dim(title) for title in titles]]
     for run in runs:
         rows.append(
             [
                 pen.bold(visible(run["name"])),
+                *([visible(run["label"]) if run["label"] != run["name"] else ""] if labelled else []),
                 paint_status(run["status"], pen),
                 f"{run['done']}/{run['jobs']}",
                 pen.red(str(run["failed"])) if run["failed"] else "",
@@ -97,7 +156,7 @@ def _lines(runs: list[dict[str, Any]]) -> list[str]:
                 pen.dim(visible(shortest(_target(run["folder"])))),
             ]
         )
-    return table(rows, right=(2, 3, 4, 5))
+    return table(rows, right=tuple(n + labelled for n in (2, 3, 4, 5)))
 
 
 def _target(folder: str) -> str:
@@ -113,7 +172,7 @@ def _rows(catalogue: SqliteCatalogue, folders: Sequence[str]) -> Iterator[Row]:
     except RamifyError as error:
         click.echo(f"ramify: {error}", err=True)
         known = []
-    own = os.path.join(project_home(), "@runs")
+    own = os.path.join(project_home(), RUNS)
     targets = [
         *folders,
         *(os.path.join(own, name) for name in (os.listdir(own) if os.path.isdir(own) else ())),

@@ -58,11 +58,12 @@ def resume(run: str | None, as_json: bool, **flags: Any) -> int:
 
 def go_on(view: RunView, flags: dict[str, Any], *, as_json: bool, only: Sequence[str] | None = None) -> int:
     """Drives the run from here on, tells how it ended, and returns the exit code."""
-    from ramify.dag.resume import resume_view
+    from ramify.dag.resume import check_resumable, resume_view
     from ramify.show.progress import make_progress
     from ramify.values.sources import import_current_sources
 
     import_current_sources()
+    check_resumable(view)
     ending = Ending(view.folder, quiet=flags["quiet"] or as_json, as_json=as_json)
     options = {
         "max_workers": flags["jobs"],

@@ -13,9 +13,6 @@ from ramify.settings import REUSES, Settings, project_home
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-RUNS: Final = "@runs"
-"""The folder of runs that were given none, in the project's own."""
-
 _OPTIONS: Final = (
     click.option("-f", "--force", multiple=True, metavar="GLOB", help="Run these jobs whatever is there."),
     click.option("-F", "--force-all", is_flag=True, help="Run every job whatever is there."),

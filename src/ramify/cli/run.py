@@ -13,9 +13,9 @@ import click
 from ramify.cli.ending import Ending, shortened
 from ramify.cli.find import complete_target
 from ramify.cli.output import RETRIES_HELP, json_option, paint, verbose_option
-from ramify.cli.reusing import RUNS, reuse_options, reuse_words, target_name
+from ramify.cli.reusing import reuse_options, reuse_words, target_name
 from ramify.errors import RamifyError
-from ramify.settings import MODES, Settings, project_home, read_settings
+from ramify.settings import MODES, RUNS, Settings, project_home, read_settings
 
 _FLAGS: Final = {
     "jobs": "-j",

@@ -33,6 +33,8 @@ def show(words: tuple[str, ...], unpickle: bool, raw: bool, as_json: bool, **_: 
     Example: ramify show latest scores/m1
     """
     view, keys = find_run_and_jobs(words)
+    if view.is_in_memory:
+        _refuse(view, keys)
     if len(keys) > 1:
         raise click.UsageError(f"one KEY at a time; there are {len(keys)}: {' '.join(keys)}")
     key, stem = _stem(view, keys[0]) if keys else ("", view.outputs)
@@ -51,6 +53,17 @@ def show(words: tuple[str, ...], unpickle: bool, raw: bool, as_json: bool, **_: 
     title = f"{pen.bold(visible(key) if key else visible(view.name))}  {shown.summary}"
     put_lines([f"{title}  {pen.dim(f'{size(shown.size)}, {visible(os.path.relpath(shown.path))}')}", ""])
     put_lines(shown.lines)
+
+
+def _refuse(view: RunView, keys: list[str]) -> None:
+    """The values of a live graph are nowhere to be had, but it is told what became of them."""
+    job = view.job(keys[0]) if keys else None
+    told = f": {job.job_id} is {job.state}" if job is not None else ""
+    raise JobIdError(
+        f"the values of {view.name} were in memory, and nothing is on disk{told}. evaluate() keeps them; "
+        f"what is known of the run: {next_command('status', handle_of(view))}",
+        job_id="" if job is None else job.job_id,
+    )
 
 
 def _stem(view: RunView, text: str) -> tuple[str, str]:

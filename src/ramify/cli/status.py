@@ -49,9 +49,14 @@ def _lines(view: RunView, failed: bool) -> list[str]:
         lines += ["", *told[:-1]] if told else [pen.dim("no job failed")]
     if state == "LOST":
         lines += ["", pen.red("Its driver ended without a word (killed, or the machine went down).")]
-        lines += [f"What was finished is kept; the rest: {pen.cyan(resume_hint(view))}"]
+        if view.is_in_memory:
+            lines += ["Its values were in memory, and are gone."]
+        else:
+            lines += [f"What was finished is kept; the rest: {pen.cyan(resume_hint(view))}"]
     elif state in ("FAILED", "CANCELLED"):
-        lines += ["", f"{pen.dim('rest')}  {pen.cyan(resume_hint(view))}"]
+        lines += [""]
+        if not view.is_in_memory:
+            lines += [f"{pen.dim('rest')}  {pen.cyan(resume_hint(view))}"]
         if not failed and state == "FAILED":
             lines += [f"{pen.dim('why')}   {pen.cyan(next_command('status', handle, '--failed'))}"]
     return lines

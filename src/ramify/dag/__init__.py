@@ -8,10 +8,22 @@ if TYPE_CHECKING:
     from ramify.dag.draft import DAG
     from ramify.dag.grid import ParametrizedJob
     from ramify.dag.job import Job
+    from ramify.dag.logs import list_logs, server_logs
     from ramify.dag.node import Node
     from ramify.dag.status import Mode, Status
+    from ramify.dag.stored import replace_stored_params
 
-__all__ = ["DAG", "Job", "Mode", "Node", "ParametrizedJob", "Status"]
+__all__ = [
+    "DAG",
+    "Job",
+    "Mode",
+    "Node",
+    "ParametrizedJob",
+    "Status",
+    "list_logs",
+    "replace_stored_params",
+    "server_logs",
+]
 
 _HOMES = {
     "DAG": "draft",
@@ -20,6 +32,9 @@ _HOMES = {
     "Node": "node",
     "ParametrizedJob": "grid",
     "Status": "status",
+    "list_logs": "logs",
+    "replace_stored_params": "stored",
+    "server_logs": "logs",
 }
 
 

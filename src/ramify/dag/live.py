@@ -14,7 +14,7 @@ from ramify.dag.node import Node
 from ramify.dag.owner import GraphOwner
 from ramify.dag.recorded import Recorded
 from ramify.dag.status import Mode
-from ramify.errors import ModeError, RunTimeout, StartedError
+from ramify.errors import ArgumentError, ModeError, RunTimeout, StartedError
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -41,11 +41,9 @@ class Live(Recorded, Looking):
     _done_callbacks: list[Callback]
     use_processes: bool
     mode: Mode
-    namespace: str | None
     deadline: float | None
     retry_strategy: Any
     workflow_retry_strategy: Any
-    record: bool | None
     _drafts: ClassVar[tuple[type, ...]]
     if TYPE_CHECKING:
 
@@ -55,7 +53,6 @@ class Live(Recorded, Looking):
 
     _cancelled_early: bool
     _whole_attempts: int
-    """The keys of nodes that are local."""
     visualization: Any
     """The last picture that `visualize` made, or None."""
 
@@ -66,8 +63,7 @@ class Live(Recorded, Looking):
         self._cancelled_early = False
         self._whole_attempts = 0
         self.visualization = None
-        self._recording = None
-        self._locals = set()
+        self._init_record()
         self._done_callbacks = []
         self._update_callbacks = []
         if done is not None:
@@ -103,11 +99,6 @@ class Live(Recorded, Looking):
     def submit_local(self, func: Callable[..., T], /, *args: Any, **kwargs: Any) -> Node[T]:
         """As `submit`, in a thread of this process; the node has no `task_id`."""
         return self._made_local(self._submit(func, args, kwargs, None, "submit_local", on="threads"))
-
-    def _made_local(self, node: Node[Any]) -> Node[Any]:
-        node.local = True
-        self._locals.add(node.key)
-        return node
 
     def add_node(self, func_exec: Any, /, *args: Any, name: str | None = None, **kwargs: Any) -> Node[Any]:
         """The older name of `submit_local`; a `Node` is adopted, as by `add_node_obj`."""
@@ -171,6 +162,49 @@ class Live(Recorded, Looking):
         """
         query = by_name("sql", "Query")(sql, database, init_commands, result_format, raw_results)
         return self._submit(query, (parameters, tables), options, None, "submit_sql")
+
+    def submit_array_udf(
+        self,
+        first: Any,
+        func: Callable[..., T] | None = None,
+        ranges: Any = None,
+        *args: Any,
+        uri: Any = None,
+        attrs: Any = None,
+        layout: str | None = None,
+        **options: Any,
+    ) -> Node[T]:
+        """Adds a call of `func` on parts of an array: `submit_array_udf(uri, func, ranges)`.
+
+        The documented form `(func, uri=..., ranges=...)` does as well. The function gets a dict of NumPy
+        arrays by attribute and dimension, or one for each entry of an `ArrayList`; then the other arguments.
+        `ranges` are inclusive, one item per dimension: see `ramify.dag.ranges`. Arrays are TileDB and Zarr
+        arrays, `.npy`, `.npz` and Parquet files, and NumPy arrays; nodes may be anywhere in it.
+
+        >>> import numpy
+        >>> from ramify import DAG
+        >>> dag = DAG()
+        >>> whole = numpy.arange(1, 17).reshape(4, 4)
+        >>> node = dag.submit_array_udf(whole, lambda part: int(part["values"].sum()), [(0, 1), None])
+        >>> dag.compute(); node.result()
+        36
+        """
+        called = first if callable(first) and uri is not None else func
+        array = uri if called is first else first
+        if not callable(called):
+            raise ArgumentError(
+                "submit_array_udf takes (uri, func, ranges) or (func, uri=..., ranges=...), and no function "
+                "is given",
+                names=["func"],
+            )
+        if called is first and func is not None:  # by position it stands where a function would
+            ranges = func if ranges is None else ranges
+        entries = getattr(array, "entries", None)
+        if entries is None:
+            entries = by_name("arrays", "array_entry")(array, ranges, attrs, layout)
+        return self._submit(
+            by_name("arrays", "ArrayCall")(called), (entries, *args), options, None, "submit_array_udf"
+        )
 
     def options(self, **options: Any) -> _WithOptions:
         """The same graph, for nodes with these options: `dag.options(timeout=5).submit(f, timeout=1)`."""

@@ -1,38 +1,47 @@
-"""What is written down of a live graph, and what it is found by in the list of runs."""
+"""What a live graph has to do with its record: whether there is one, and what it is found by."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ramify.dag.node import Node
+from ramify.errors import GraphError
 from ramify.settings import login_name, project_home, read_settings
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from ramify.dag.node import Node
     from ramify.dag.submitted import Submitted
     from ramify.run.live import LiveRun
     from ramify.run.recording import Recording
 
 
 class Recorded:
-    """The record of a live graph: a journal, a line in the list of runs, what the nodes print."""
+    """The part of a DAG that has it written down while `compute()` runs it."""
 
     name: str | None
     namespace: str | None
     record: bool | None
     _recording: Recording | None
     _locals: set[str]
-
+    """The keys of nodes that are local."""
     if TYPE_CHECKING:
 
         @property
         def id(self) -> UUID: ...
         @property
         def _run(self) -> LiveRun | None: ...
-
         def _graph(self) -> Submitted: ...
         def _worker_count(self) -> int: ...
+
+    def _init_record(self) -> None:
+        self._recording = None
+        self._locals = set()
+
+    def _made_local(self, node: Node[Any]) -> Node[Any]:
+        node.local = True
+        self._locals.add(node.key)
+        return node
 
     def _new_recording(self) -> Recording | None:
         """What writes the run down; None where nothing is to be."""
@@ -88,6 +97,4 @@ class Recorded:
         Raises `GraphError` (a `ValueError`) for a node of another graph.
         """
         if node.dag is not self:
-            from ramify.errors import GraphError
-
             raise GraphError(f"{node!r} is no node of this graph")

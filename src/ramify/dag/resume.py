@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ramify.dag.evaluate import observers_for
-from ramify.errors import UnknownRunError
+from ramify.errors import PlanError, UnknownRunError
 from ramify.plan.folder import read_plan
 from ramify.plan.paths import Location
 from ramify.run.view import RunView, runs_in
@@ -50,12 +50,23 @@ def resume_view(view: RunView, **options: Any) -> LazyDict:
     """Goes on with the run that was opened; options as of `resume`, and `observers`, `on_start`."""
     from ramify.run.execute import resume as go_on
 
+    check_resumable(view)
     kept = dict(view.facts.get("options") or {})
     if options.get("executor") is not None:
         kept.pop("max_workers", None)
     said = {name: value for name, value in options.items() if value is not None}
     target = str(view.facts.get("target", ""))
     return go_on(view.plan, os.path.basename(view.folder), **{**kept, "target": target, **said})
+
+
+def check_resumable(view: RunView) -> None:
+    """Raises `PlanError` for a run that was in memory."""
+    if view.is_in_memory:
+        raise PlanError(
+            f"the run {view.name} was in memory, so nothing of it is kept to go on from: evaluate() writes a "
+            "plan, and what is resumed goes on from that",
+            path=view.folder,
+        )
 
 
 def _folder_of(run_folder: str, run: str) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ramify.dag.masked import without_secrets
 from ramify.dag.sql_parameters import settled
 from ramify.dag.sql_running import interrupt, interrupt_calls, running
-from ramify.dag.sql_text import Parameters, first_line, without_secrets
+from ramify.dag.sql_text import Parameters, first_line
 from ramify.dag.tables import FORMATS, Format, best_format, check_format
 from ramify.errors import ArgumentError
 

@@ -7,9 +7,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from ramify.dag.masked import without_secrets
 from ramify.dag.sql_parameters import refuse
 from ramify.dag.sql_running import RunningCall
-from ramify.dag.sql_text import Parameters, bind, dialect_of, replace, with_variables, without_secrets
+from ramify.dag.sql_text import Parameters, bind, dialect_of, replace, with_variables
 from ramify.dag.tables import (
     Format,
     as_arrow,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from ramify.dag.masked import names_secret, without_secrets
 from ramify.dag.sql_parameters import refuse
 from ramify.dag.sql_running import RunningCall
-from ramify.dag.sql_text import Parameters, Sign, bind, dialect_of, names_secret, replace, without_secrets
+from ramify.dag.sql_text import Parameters, Sign, bind, dialect_of, replace
 from ramify.dag.tables import Format, as_rows, from_rows, missing
 from ramify.errors import ArgumentError
 

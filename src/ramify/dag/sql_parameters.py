@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn
 
-from ramify.dag.sql_text import Parameters, first_line, without_secrets
+from ramify.dag.masked import without_secrets
+from ramify.dag.sql_text import Parameters, first_line
 from ramify.dag.tables import plain
 from ramify.errors import ArgumentError, QueryError
 

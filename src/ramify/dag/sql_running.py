@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from ramify.dag.sql_text import without_secrets
+from ramify.dag.masked import without_secrets
 from ramify.errors import JobCancelled
 
 _AGAIN: Final = 0.05

@@ -397,6 +397,7 @@ class Submitted:
             node._begin(*run.described(number), None)
             node.mode, node._raw = self.dag.mode, False
             node._owner, node._number, node._name = self, number, self.labels.get(number)
+            node.local = self.keys[number] in self.dag._locals
             self.nodes[number] = weakref.ref(node)
         return node
 

@@ -150,6 +150,20 @@ def as_arrow(value: Any, name: str) -> Any:
         raise ArgumentError(f"the table {name!r} has no form in Arrow: {error}", names=[name]) from error
 
 
+def parquet_file(path: str) -> Any:
+    """A Parquet file, to be read in part; closed by `with`."""
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(path)
+
+
+def concatenated(tables: Sequence[Any]) -> Any:
+    """Arrow tables of one schema, one after the other."""
+    import pyarrow as pa
+
+    return pa.concat_tables(tables)
+
+
 def as_columns(value: Any, name: str) -> dict[str, Any]:
     """The columns of a list of dicts, a dict of columns or a structured array, by name.
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ramify.core.engine import EVERYTHING
@@ -70,7 +71,7 @@ class LiveRun(MemoryRun):
             journal = recording.journal
         self.policy = policy or Policy(fail_fast=False, workers=None)
         self._workers = workers
-        self._places: list[Callable[[], Executor]] = [lambda: ThreadExecutor(self._performer(), workers)]
+        self._places: list[Callable[[], Executor]] = [self._make_threads]
         self._place_of: dict[Hashable, int] = {}
         self.owner = owner
         super().__init__(
@@ -83,6 +84,8 @@ class LiveRun(MemoryRun):
         self.broken: BaseException | None = None
         self._tracebacks: dict[int, Any] = {}
         self._noted = 0
+        self.acting = 0
+        """The thread that drives at this moment."""
         self._heard: set[int] = set()
         self._hears_all = False
         self._cancelled_before: str | None = None
@@ -182,8 +185,11 @@ class LiveRun(MemoryRun):
     def ask(self, act: Callable[[], Result]) -> Result:
         """Has `act` done by whoever drives, between two events, and returns what it returns.
 
-        Where no session is open it is done here and now. What it raises is raised here.
+        Where no session is open, and by whoever drives, it is done here and now. What it raises is raised
+        here.
         """
+        if self.acting == get_ident():
+            return act()
         with self._changing:
             if not self._begun or self._quiet.is_set():
                 return act()
@@ -212,7 +218,7 @@ class LiveRun(MemoryRun):
         return self._place_of[name]
 
     def _make_threads(self) -> Executor:
-        threads = ThreadExecutor(self.perform, self._workers)
+        threads = ThreadExecutor(self._performer(), self._workers)
         if self.owner is not None:
             threads.on_abandon = self.owner.abandoned
         return threads
@@ -325,7 +331,10 @@ class LiveRun(MemoryRun):
         """
         done = self._quiet if self.callbacks.is_here() else self._rest
         try:
-            return done.wait(timeout)
+            is_done = done.wait(timeout)
+            if is_done and done is self._rest and self._session is not None:
+                self._session.join()  # it has nothing left to do: afterwards no thread of the run is there
+            return is_done
         except KeyboardInterrupt:
             self.cancel("interrupted by Ctrl-C", force=True)
             raise

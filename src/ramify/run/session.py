@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ramify.executors.threads import ThreadExecutor
@@ -105,9 +106,13 @@ class LiveDriver(Driver):
         self._live.failed_outside(node, outcome)
 
     def _turn(self) -> None:
-        super()._turn()
-        if self.engine.rested:
-            self._live.tell_rested()
+        self._live.acting = get_ident()
+        try:
+            super()._turn()
+            if self.engine.rested:
+                self._live.tell_rested()
+        finally:
+            self._live.acting = 0
 
     def _at_rest(self) -> None:
         with self._gate:

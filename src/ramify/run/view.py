@@ -127,7 +127,9 @@ class RunView:
             self.local = frozenset(fields[0].get("local", ()))
         elif what == "used":
             self._keep_use(*fields)
-        elif what not in ("at", "declared", "control"):
+        elif what == "at":
+            self._keep_place(*fields)
+        elif what not in ("declared", "control"):
             raise ValueError(f"this version does not know the record {what!r}")
 
     def _keep_times(self, rows: Rows) -> None:
@@ -138,6 +140,9 @@ class RunView:
                 self._ended.pop(node, None)
             elif letter in "SfrXl":
                 self._ended[node] = t
+
+    def _keep_place(self, node: int, attempt: int, place: Any) -> None:
+        """Where an attempt runs; a view of more than the last attempts keeps it."""
 
     def _keep_use(self, node: int, attempt: int, *use: Any) -> None:
         """What an attempt took; a view of more than the last attempts keeps it."""
@@ -153,6 +158,11 @@ class RunView:
     def name(self) -> str:
         """The run's name."""
         return str(self.facts.get("name", os.path.basename(self.folder)))
+
+    @property
+    def label(self) -> str:
+        """What a person calls it: the graph's own name, else the run's."""
+        return str(self.facts.get("label") or self.name)
 
     @property
     def status(self) -> str:
@@ -204,9 +214,12 @@ class RunView:
         return self._view(self.engine.number[self.resolve(job_id)])
 
     def resolve(self, job_id: str) -> str:
-        """The whole id of a shortened one; `JobIdError` where it fits none or several."""
+        """The whole id of a shortened one, or of a name; `JobIdError` where it fits none or several."""
         if job_id in self.engine.number and not job_id.startswith("@"):
             return job_id
+        for node, label in self.labels.items():
+            if label == job_id:
+                return self.engine.keys[node]
         ids = self.job_ids()
         fits = [i for i in ids if i.startswith(job_id)] or [i for i in ids if job_id in i]
         if len(fits) == 1:

@@ -26,10 +26,11 @@ def status_document(view: RunView, jobs: bool = False) -> dict[str, Any]:
     groups = Groups(view.engine).all()
     document = {
         "name": view.name,
+        "label": view.label,
         "status": view.status,
         "folder": view.folder,
-        "plan": view.plan,
-        "outputs": view.outputs,
+        "plan": None if view.is_in_memory else view.plan,
+        "outputs": None if view.is_in_memory else view.outputs,
         "started": view.started,
         "ended": view.ended,
         "seconds": seconds_of(view),
@@ -142,8 +143,9 @@ def _head(view: RunView, whole: Counts, paint: Paint) -> list[str]:
         )
         if part
     )
+    label = f"  {visible(view.label)}" if view.label != view.name else ""
     return [
-        f"{paint.bold(visible(view.name))}  {paint_status(view.status, paint)}  {told}",
+        f"{paint.bold(visible(view.name))}{label}  {paint_status(view.status, paint)}  {told}",
         paint.dim(visible(f"{when}; {where}" if where else when)),
         paint.dim(visible(view.folder)),
     ]

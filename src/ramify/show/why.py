@@ -111,7 +111,7 @@ def _made_of(view: RunView, job_id: str, pen: Paint) -> list[str]:
     """What the output that is there now was made of, and by which run."""
     record = _record(view, job_id)
     if record is None:
-        return [pen.dim("it has no output now")]
+        return [pen.dim("its value was in memory" if view.is_in_memory else "it has no output now")]
     trace = trace_of(record)
     by = str(record.get("by", "")).rpartition(".")[0].rpartition(".")[0]
     lines = [f"{pen.dim('made by')}  {visible(by)}"] if by and by != view.name else []
@@ -133,6 +133,8 @@ def _value(text: str) -> str:
 def _record(view: RunView, job_id: str) -> dict[str, Any] | None:
     from ramify.plan.folder import read_plan
 
+    if view.is_in_memory:
+        return None
     plan = read_plan(view.plan)
     if not plan.holds(job_id):
         return None

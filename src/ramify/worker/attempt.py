@@ -32,7 +32,7 @@ def perform(plan: Plan, job_id: str, token: str, *, leave_record: bool) -> Outco
     """
     during = "load"
     began = perf_counter()
-    cpu = _process_seconds() if leave_record else thread_time()
+    cpu = process_seconds() if leave_record else thread_time()
     inputs: dict[str, Any] = {}
     value: Any = None
     try:
@@ -57,7 +57,7 @@ def perform(plan: Plan, job_id: str, token: str, *, leave_record: bool) -> Outco
         outcome = Outcome("error", error=describe(error, during=during, keep=not leave_record))
     outcome.seconds = perf_counter() - began
     if leave_record:
-        _measure(outcome, cpu)
+        measure(outcome, cpu)
     else:
         outcome.cpu_seconds = thread_time() - cpu
     return outcome
@@ -121,7 +121,7 @@ def put_part(value: Any, plan: Plan, token: str, place: str, leave_record: bool)
     return store.put(token, value, place, leave_record)
 
 
-def _process_seconds() -> float:
+def process_seconds() -> float:
     """CPU seconds of this process and of its children that ended."""
     import resource
 
@@ -129,10 +129,11 @@ def _process_seconds() -> float:
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
-def _measure(outcome: Outcome, cpu: float) -> None:
+def measure(outcome: Outcome, cpu: float) -> None:
+    """Notes what this process took since `process_seconds` was `cpu`, its peak, and which one it is."""
     import resource
 
-    outcome.cpu_seconds = max(0.0, _process_seconds() - cpu)
+    outcome.cpu_seconds = max(0.0, process_seconds() - cpu)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     outcome.peak_memory = peak if sys.platform == "darwin" else peak * 1024
     outcome.pid, outcome.host = os.getpid(), host_name()

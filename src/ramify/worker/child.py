@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from ramify.ports import Outcome
-from ramify.worker.attempt import forget_peak, host_name, perform, refused
+from ramify.worker.attempt import forget_peak, measure, perform, process_seconds, refused
 from ramify.worker.failure import describe
 from ramify.worker.launch import settle
 from ramify.worker.logs import JobLog
@@ -115,7 +115,7 @@ def run_call(buffers: list[bytearray]) -> tuple[Outcome, list[Any]]:
     """One call whose function, arguments and value travel in the frames, large buffers uncopied."""
     from time import perf_counter
 
-    during, began = "load", perf_counter()
+    during, began, cpu = "load", perf_counter(), process_seconds()
     reply: list[Any] = []
     try:
         function, args, kwargs = pickle.loads(buffers[0], buffers=buffers[1:])
@@ -127,7 +127,7 @@ def run_call(buffers: list[bytearray]) -> tuple[Outcome, list[Any]]:
     except BaseException as error:
         outcome = Outcome("error", error=describe(error, during=during))
     outcome.seconds = perf_counter() - began
-    outcome.pid, outcome.host = os.getpid(), host_name()
+    measure(outcome, cpu)
     return outcome, reply
 
 
