@@ -95,7 +95,7 @@ workflow_retry_strategy
 METHODS = """
 add_done_callback add_node add_node_obj add_update_callback cancel compute end_nodes end_results
 end_results_by_name find_end_nodes get_tiledb_plot_node_details initial_setup report_node_complete retry_all
-stats submit_local submit_sql submit_udf submit_udf_stage visualize wait
+stats submit_array_udf submit_local submit_sql submit_udf submit_udf_stage visualize wait
 """
 NODE_ATTRIBUTES = "args children dag error future id kwargs mode name parents status"
 NODE_METHODS = """
