@@ -68,6 +68,8 @@ def test_names() -> None:
     assert (x.name, y.name) == ("x", "x (1)")
     odd = dag.submit(double, 3, name="a/b: c")
     assert odd.name == "a/b: c" and odd.key != odd.name
+    long = DAG().submit(double, 1, name="x" * 500)
+    assert long.name == "x" * 500 and len(long.key) < 200
     a.name = "renamed"
     assert a.name == "renamed" and a.key == "double" and dag.nodes_by_name["renamed"] is a
     assert list(dag.nodes_by_name) == ["double (1)", "x", "x (1)", "a/b: c", "renamed"]

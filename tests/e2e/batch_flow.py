@@ -30,3 +30,18 @@ def times(x: Any, y: Any) -> Any:
 
 def lists() -> list[list[int]]:
     return [[1, 2, 3], [4, 5, 9]]
+
+
+def fails_twice(path: str) -> int:
+    with open(path, "a") as file:
+        file.write("x")
+    count = os.path.getsize(path)
+    if count < 3:
+        raise OSError(f"attempt {count}")
+    return count
+
+
+def sleep_on(path: str) -> None:
+    with open(path, "w") as file:
+        file.write(str(os.getpid()))
+    time.sleep(1000)

@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
-from batch_flow import broken_until_fixed, double, lists, times, wait_for_go
+from batch_flow import broken_until_fixed, double, fails_twice, lists, sleep_on, times, wait_for_go
 
-from ramify import DAG, Job, Mode, Status, connect
+from ramify import DAG, Job, Mode, RetryStrategy, Status, connect, list_logs, server_logs
 from ramify.errors import InfrastructureError, JobCancelled, ParentFailed, StartedError
 
 pytestmark = pytest.mark.e2e
@@ -134,8 +135,6 @@ def test_nodes_of_a_graph_that_evaluate_has_run(project: Path) -> None:
 
 
 def test_a_graph_whose_driver_died_goes_on(project: Path) -> None:
-    import psutil
-
     dag = DAG(mode=Mode.BATCH)
     first = dag.submit(double, 1)
     gate = dag.submit(wait_for_go, first)
@@ -153,10 +152,32 @@ def test_a_graph_whose_driver_died_goes_on(project: Path) -> None:
 
 
 def is_driver_of(process: Any, name: str) -> bool:
-    import psutil
-
     try:
         words = process.cmdline()
     except psutil.Error:
         return False
     return any("ramify.run.detached" in word for word in words) and any(name in word for word in words)
+
+
+def test_retries_of_a_detached_run_are_in_its_log(project: Path) -> None:
+    dag = DAG(mode=Mode.BATCH, retry_strategy=RetryStrategy(limit=10, retry_policy="Always"))
+    node = dag.submit(fails_twice, "count", name="flaky")
+    dag.compute()
+    dag.wait(GUARD)
+    assert dag.status is Status.COMPLETED and node.result() == 3
+    log = server_logs(dag)
+    assert log is not None and log.status == "succeeded"
+    (told,) = [n for n in log.nodes if n.name == "flaky"]
+    assert len(told.executions) == 3
+    assert [entry.uuid for entry in list_logs().task_graph_logs] == [dag.server_graph_uuid]
+
+
+def test_a_deadline_ends_a_detached_run_and_its_processes(project: Path) -> None:
+    dag = DAG(mode=Mode.BATCH, deadline=1.0, retry_strategy=RetryStrategy(limit=10, retry_policy="Always"))
+    node = dag.submit(sleep_on, "pid")
+    dag.compute()
+    with pytest.raises(Exception, match="deadline"):
+        dag.wait(GUARD)
+    assert dag.status is Status.FAILED and node.done()
+    pid = int((project / "pid").read_text())
+    assert not psutil.pid_exists(pid)

@@ -374,8 +374,14 @@ class Live(DataNodes, Recorded, Looking):
 
     @property
     def run_name(self) -> str | None:
-        """The name of the latest run, by which `ramify status` and `ramify.connect` know it."""
-        return getattr(self._run, "name", None)
+        """The name of the latest run, by which `ramify status` and `ramify.connect` know it.
+
+        None where nothing was written down of it, or not yet: a short graph of this process is at its end.
+        """
+        run: Any = self._run
+        recording = getattr(run, "recording", None)
+        found: str | None = getattr(run, "name", None) if recording is None else recording.name
+        return found
 
     # ---- callbacks
 

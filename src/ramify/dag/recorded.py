@@ -77,6 +77,11 @@ class Recorded:
         >>> _ = dag.submit(abs, -1); dag.server_graph_uuid == dag.id
         True
         """
+        run: Any = self._run
+        if run is not None and hasattr(run, "handle"):  # another driver has it, under an id of its own
+            from uuid import UUID
+
+            return UUID(run.handle.id) if run.handle.id else None
         graph = self._graph()
         return self.id if len(graph.nodes) - len(graph.hidden) > len(self._locals) else None
 

@@ -108,11 +108,13 @@ class RemoteRun:
     def launch(self) -> None:
         """Follows the run from now on."""
         self._quiet = self._rest = False
+        self.driver.overdue = False
         threading.Thread(target=self._follow, name="ramify-follow", daemon=True).start()
 
     def catch_up(self) -> None:
         """Takes over how a run that is over has ended; nobody is called back."""
-        self._changed([(key, status) for key, status in self.handle.nodes().items()])
+        self._changed(list(self.handle.nodes().items()))
+        self._look_at_time()
         self._quiet = self._rest = True
 
     def _follow(self) -> None:
@@ -123,6 +125,7 @@ class RemoteRun:
                     f"the driver of the run {self.handle.name} died: `ramify resume {self.handle.name}` goes "
                     "on with it"
                 )
+            self._look_at_time()
         except Exception as error:
             self.broken = error
         with self._change:
@@ -133,6 +136,13 @@ class RemoteRun:
         with self._change:
             self._rest = self._quiet
             self._change.notify_all()
+
+    def _look_at_time(self) -> None:
+        """A run that failed without a failed node was too late."""
+        if self.handle.status == "FAILED" and FAILED not in self.engine.state:
+            reasons = self.handle.view().engine.reasons
+            why = next((text for text in reasons.values() if isinstance(text, str)), "the run was too late")
+            self.driver.overdue, self.driver.cancel_reason = True, why
 
     def _changed(self, changes: Iterable[tuple[str, str]]) -> None:
         with self._change:

@@ -13,7 +13,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ramify.core.keys import encode_key
 from ramify.core.table import FAILED, REST
@@ -46,6 +46,10 @@ if TYPE_CHECKING:
     from ramify.dag.options import NodeOptions
     from ramify.dag.recipe import NodeJob
     from ramify.run.live import LiveRun
+
+
+_LONGEST: Final = 150
+"""Bytes of a long name that are kept in its key."""
 
 
 class Submitted:
@@ -215,7 +219,12 @@ class Submitted:
         except RamifyKeyEncodingError:
             from urllib.parse import quote
 
-            key = encode_key(quote(name, safe=" :;,=+()[]<>!'"))
+            key = quote(name, safe=" :;,=+()[]<>!'")
+            if len(key) > _LONGEST:
+                from hashlib import sha256
+
+                key = f"{key[:_LONGEST]}~{sha256(name.encode(errors='surrogatepass')).hexdigest()[:12]}"
+            key = encode_key(key)
         while key in self._taken:
             key += "_"
         return key
