@@ -226,6 +226,40 @@ def test_sparse_arrays_give_coordinates_and_take_texts_and_dates(tmp_path: Path)
     assert read_array(uri, ["nobody"])["w"].tolist() == []
 
 
+def test_a_range_of_days_does_not_grow_by_the_hours_of_its_ends(tmp_path: Path) -> None:
+    uri = tiledb_sparse(tmp_path)
+    morning, night = datetime.datetime(2020, 3, 1, 8), datetime.datetime(2020, 5, 1, 22)
+    assert read_array(uri, [None, (morning, night)])["w"].tolist() == [4], "the day of March began before"
+    assert read_array(uri, [None, ("2020-03-01T00:00", night)])["w"].tolist() == [4, 5]
+    with pytest.raises(ArgumentError, match="between two coordinates, 2020-03-01 and 2020-03-02"):
+        read_array(uri, [None, morning])
+    with pytest.raises(ArgumentError, match="ends before it starts"):
+        read_array(uri, [None, (morning, datetime.datetime(2020, 3, 1, 9))])
+
+
+def test_an_open_array_is_read_and_stays_open(tmp_path: Path) -> None:
+    with tiledb.open(tiledb_square(tmp_path)) as array:
+        for _ in range(2):
+            assert read_array(array, [[1, (2, 4)], None])["a"].sum() == 136
+
+
+def test_open_ends_of_a_dense_array_are_where_what_is_written_ends(tmp_path: Path) -> None:
+    uri = str(tmp_path / "large")
+    domain = tiledb.Domain(tiledb.Dim("t", domain=(0, 10**12), tile=10, dtype=np.int64))
+    tiledb.Array.create(uri, tiledb.ArraySchema(domain, [tiledb.Attr("a", dtype=np.int64)]))
+    for unsaid in (None, [slice(3, None)], [[1, slice(None, 2)]]):
+        with pytest.raises(ArgumentError, match="nothing is written in it"):
+            read_array(uri, unsaid)
+    assert read_array(uri, [(2, 3)])["a"].shape == (2,), "what is said is read, written or not"
+    with tiledb.open(uri, "w") as array:
+        array[5:8] = np.array([50, 60, 70])
+    assert read_array(uri)["a"].tolist() == [50, 60, 70]
+    assert read_array(uri, [slice(6, None)])["a"].tolist() == [60, 70]
+    assert read_array(uri, [[7, (None, 5)]])["a"].tolist() == [70, 50]
+    with pytest.raises(ArgumentError, match=r"9..None ends before it starts \(an open end is at 5 or 7\)"):
+        read_array(uri, [slice(9, None)])
+
+
 def test_layouts_order_the_cells_of_sparse_arrays(tmp_path: Path) -> None:
     uri = tiledb_sparse(tmp_path)
     assert read_array(uri)["w"].tolist() == read_array(uri, layout="R")["w"].tolist() == [4, 5, 6]

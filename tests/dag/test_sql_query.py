@@ -18,6 +18,8 @@ from ramify.dag.sql import Query, interrupt
 from ramify.dag.sql_text import Dialect, bind, dialect_of, first_line, signs, with_variables
 from ramify.dag.tables import from_rows
 from ramify.errors import ArgumentError, JobCancelled, MissingExtraError, QueryError
+from ramify.executors.threads import ThreadExecutor
+from ramify.ports import Order, Outcome
 
 pytest.importorskip("duckdb")
 pytest.importorskip("sqlalchemy")
@@ -399,6 +401,34 @@ def test_a_call_that_is_told_before_it_has_a_connection_stops_too(monkeypatch: p
         monkeypatch.setattr(f"ramify.dag.{name}", lambda *_args, query=query: query.interrupt())
         with pytest.raises(JobCancelled):
             query(tables={"t": [{"a": 1}], "u": [{"a": 1}]})
+
+
+def test_a_worker_that_was_abandoned_before_its_query_began_runs_none() -> None:
+    """The executor finds no query to stop then; the endless one must not begin."""
+    here, go = threading.Event(), threading.Event()
+    raised: list[BaseException] = []
+
+    def perform(_: Order) -> Outcome:
+        here.set()
+        assert go.wait(30)
+        try:
+            Query(ENDLESS[None])()
+        except JobCancelled as error:
+            raised.append(error)
+        return Outcome("ok")
+
+    told = threading.Event()
+    found: list[bool] = []
+    executor = ThreadExecutor(perform, 1)
+    executor.on_abandon = lambda ident: found.append(interrupt(ident))
+    executor.start(lambda *_: told.set())
+    executor.submit([Order(0, 1, "q")])
+    assert here.wait(30)
+    executor.stop([(0, 1)])
+    assert found == [False]
+    go.set()
+    assert told.wait(30) and raised
+    executor.close()
 
 
 def test_a_driver_that_fails_to_stop_is_asked_again_and_told_of() -> None:

@@ -72,6 +72,7 @@ class ArrayCall:
             kind = type(func).__name__
             raise ArgumentError(f"{func!r:.80} of type {kind} cannot be called", names=["func"])
         self.func = func
+        self.__wrapped__ = func  # whose signature says what keywords there are
         for name in ("__name__", "__qualname__", "__doc__"):
             if hasattr(func, name):
                 setattr(self, name, getattr(func, name))
@@ -105,8 +106,8 @@ def read_array(uri: Any, ranges: Any = None, attrs: Any = None, layout: Any = No
     """Reads a part of an array and gives a dict of NumPy arrays by attribute.
 
     `uri` is the path or URI of a TileDB array, a Zarr array or group (`.zarr`, or a folder that is one), a
-    `.npy`, `.npz` or `.parquet` file; or a NumPy array, a dict of arrays, a Zarr array or group, an Arrow
-    table, a pandas or Polars frame.
+    `.npy`, `.npz` or `.parquet` file; or a NumPy array, a dict of arrays, an open TileDB array, a Zarr array
+    or group, an Arrow table, a pandas or Polars frame.
 
     `ranges` has an entry for each dimension: a coordinate, `(start, end)` or a slice, both INCLUSIVE, a list
     of these, or None or `[]` for all of it. Dimensions at the end may be left out. Coordinates are those of
@@ -166,6 +167,10 @@ def _read(uri: Any, ranges: Any, attrs: Any, layout: Layout | None, what: str) -
         from ramify.dag.arrays_zarr import read_zarr
 
         return read_zarr(uri, ranges, attrs, layout, what)
+    if library == "tiledb":
+        from ramify.dag.arrays_tiledb import read_tiledb
+
+        return read_tiledb(uri, ranges, attrs, layout, what)
     if library == "numpy" and hasattr(uri, "dtype") and hasattr(uri, "shape"):
         from ramify.dag.arrays_numpy import read_numpy
 

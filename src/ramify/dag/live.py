@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from ramify.core.table import FAILED
+from ramify.dag.data_nodes import DataNodes
 from ramify.dag.execution import by_name
 from ramify.dag.looking import Looking
 from ramify.dag.node import Node
 from ramify.dag.owner import GraphOwner
 from ramify.dag.recorded import Recorded
 from ramify.dag.status import Mode
-from ramify.errors import ArgumentError, ModeError, RunTimeout, StartedError
+from ramify.errors import ModeError, RunTimeout, StartedError
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -29,7 +30,7 @@ T = TypeVar("T")
 Callback = Callable[[Any], object]
 
 
-class Live(Recorded, Looking):
+class Live(DataNodes, Recorded, Looking):
     """What a DAG can do with nodes that are submitted to it."""
 
     max_workers: int | None
@@ -135,76 +136,10 @@ class Live(Recorded, Looking):
             return self._submit(func, args, kwargs, None, "submit_udf_stage")
         return self._submit(func, args, kwargs, None, "submit_udf_stage", expand=expand_node_output)
 
-    def submit_sql(
-        self,
-        sql: str,
-        *,
-        database: str | None = None,
-        parameters: Any = (),
-        tables: Mapping[str, Any] | None = None,
-        init_commands: Sequence[str] = (),
-        result_format: Any = None,
-        raw_results: bool = False,
-        **options: Any,
+    def _submit_call(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], verb: str
     ) -> Node[Any]:
-        """Adds a query, in DuckDB inside the worker or in the database of a URL; see `ramify.dag.sql.Query`.
-
-        `parameters` are bound to `?` (a sequence) or `:name` (a mapping); `tables` can be queried by their
-        names. Nodes may be in both. A cancel with `force=True` stops the query. Other options are those of
-        `submit`. Raises `ArgumentError` for a query that cannot be.
-
-        >>> from ramify import DAG
-        >>> dag = DAG()
-        >>> six = dag.submit(max, 6, 1)
-        >>> node = dag.submit_sql("select 7 * ? as answer", parameters=[six], result_format="rows")
-        >>> dag.compute(); node.result()
-        [{'answer': 42}]
-        """
-        query = by_name("sql", "Query")(sql, database, init_commands, result_format, raw_results)
-        return self._submit(query, (parameters, tables), options, None, "submit_sql")
-
-    def submit_array_udf(
-        self,
-        first: Any,
-        func: Callable[..., T] | None = None,
-        ranges: Any = None,
-        *args: Any,
-        uri: Any = None,
-        attrs: Any = None,
-        layout: str | None = None,
-        **options: Any,
-    ) -> Node[T]:
-        """Adds a call of `func` on parts of an array: `submit_array_udf(uri, func, ranges)`.
-
-        The documented form `(func, uri=..., ranges=...)` does as well. The function gets a dict of NumPy
-        arrays by attribute and dimension, or one for each entry of an `ArrayList`; then the other arguments.
-        `ranges` are inclusive, one item per dimension: see `ramify.dag.ranges`. Arrays are TileDB and Zarr
-        arrays, `.npy`, `.npz` and Parquet files, and NumPy arrays; nodes may be anywhere in it.
-
-        >>> import numpy
-        >>> from ramify import DAG
-        >>> dag = DAG()
-        >>> whole = numpy.arange(1, 17).reshape(4, 4)
-        >>> node = dag.submit_array_udf(whole, lambda part: int(part["values"].sum()), [(0, 1), None])
-        >>> dag.compute(); node.result()
-        36
-        """
-        called = first if callable(first) and uri is not None else func
-        array = uri if called is first else first
-        if not callable(called):
-            raise ArgumentError(
-                "submit_array_udf takes (uri, func, ranges) or (func, uri=..., ranges=...), and no function "
-                "is given",
-                names=["func"],
-            )
-        if called is first and func is not None:  # by position it stands where a function would
-            ranges = func if ranges is None else ranges
-        entries = getattr(array, "entries", None)
-        if entries is None:
-            entries = by_name("arrays", "array_entry")(array, ranges, attrs, layout)
-        return self._submit(
-            by_name("arrays", "ArrayCall")(called), (entries, *args), options, None, "submit_array_udf"
-        )
+        return self._submit(func, args, kwargs, None, verb)
 
     def options(self, **options: Any) -> _WithOptions:
         """The same graph, for nodes with these options: `dag.options(timeout=5).submit(f, timeout=1)`."""
@@ -524,7 +459,7 @@ class Live(Recorded, Looking):
 _UNPICKLED = {"_submitted": None, "_stages": None, "visualization": None}
 
 
-class _WithOptions:
+class _WithOptions(DataNodes):
     """A graph, and what is to be said of the nodes that are submitted through it."""
 
     def __init__(self, dag: Live, options: NodeOptions | None) -> None:
@@ -554,6 +489,11 @@ class _WithOptions:
         return self._dag._submit(
             func, args, kwargs, self._options, "submit_udf_stage", expand=expand_node_output
         )
+
+    def _submit_call(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], verb: str
+    ) -> Node[Any]:
+        return self._dag._submit(func, args, kwargs, self._options, verb)
 
 
 def _make_pool(kind: Any, run: LiveRun, workers: int) -> Any:

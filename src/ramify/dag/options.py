@@ -136,7 +136,7 @@ def split(
         elif name in parameters and given is None:
             raise ArgumentError(
                 f"{name}= is an option of {verb}() and a parameter of {function_name(func)}() as well: say "
-                f"options first, as in dag.options({name}=...).submit({function_name(func)}, {name}=...)",
+                f"options first, as in dag.options({name}=...).{verb}({function_name(func)}, {name}=...)",
                 names=[name],
             )
         elif name in parameters:

@@ -29,12 +29,19 @@ _LAYOUTS: Final[dict[str, Layout]] = {
 
 
 class Dim(NamedTuple):
-    """One dimension: `accept` makes a coordinate of a value, or raises TypeError or ValueError saying why."""
+    """One dimension: `accept` makes a coordinate of a value, or raises TypeError or ValueError saying why.
+
+    Coordinates lie from `low` to `high`; an open end means `first` or `last`, where these are known. Where a
+    value can lie between two coordinates, `accept_start` makes the later one of it and `accept` the earlier.
+    """
 
     name: str
     accept: Callable[[Any], Any]
     low: Any = None
     high: Any = None
+    first: Any = None
+    last: Any = None
+    accept_start: Callable[[Any], Any] | None = None
 
 
 def whole_number(value: Any) -> int:
@@ -102,15 +109,26 @@ def _part(given: Any, dim: Dim, place: int) -> Part:
     elif given is None:
         start = end = None
     else:
-        start = end = _coordinate(given, dim, place)
+        start, end = _start(given, dim, place), _coordinate(given, dim, place)
+        if start != end:
+            raise _wrong(dim, place, f"{given!r:.80} lies between two coordinates, {end} and {start}")
         return start, end
     if start is None and end is None:
         return None, None
-    low = dim.low if start is None else _coordinate(start, dim, place)
-    high = dim.high if end is None else _coordinate(end, dim, place)
+    first = dim.low if dim.first is None else dim.first
+    last = dim.high if dim.last is None else dim.last
+    low = first if start is None else _start(start, dim, place)
+    high = last if end is None else _coordinate(end, dim, place)
     if low is not None and high is not None and low > high:
-        raise _wrong(dim, place, f"the range {start!r}..{end!r} ends before it starts")
+        told = "" if None not in (start, end) else f" (an open end is at {first} or {last})"
+        raise _wrong(dim, place, f"the range {start!r}..{end!r} ends before it starts{told}")
     return low, high
+
+
+def _start(value: Any, dim: Dim, place: int) -> Any:
+    return _coordinate(
+        value, dim if dim.accept_start is None else dim._replace(accept=dim.accept_start), place
+    )
 
 
 def _coordinate(value: Any, dim: Dim, place: int) -> Any:

@@ -81,10 +81,16 @@ class RunningCall:
 
 @contextmanager
 def running(query: object, line: str, token: Any) -> Iterator[RunningCall]:
-    """Has the call known to `interrupt` while inside."""
+    """Has the call known to `interrupt` while inside.
+
+    In a worker that was abandoned before it came here, whose interruption found no call, the call is told at
+    once: a worker is marked before it is interrupted.
+    """
     call = RunningCall(query, line, token)
     with _lock:
         _calls.add(call)
+    if getattr(threading.current_thread(), "abandoned", False):
+        call.interrupt()
     try:
         yield call
     finally:
