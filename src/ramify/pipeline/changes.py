@@ -25,8 +25,8 @@ class Reopened:
     def __str__(self) -> str:
         return (
             f"{self.place}: task {self.key!r} was made from {self.wait}, and then came "
-            f"{quoted_list(self.new)}, which it matches too: yield all that a wait is for before it, or wait for what makes "
-            "them"
+            f"{quoted_list(self.new)}, which it matches too: yield all that a wait is for "
+            "before it, or wait for what makes them"
         )
 
 
