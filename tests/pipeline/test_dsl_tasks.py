@@ -454,7 +454,7 @@ def test_generators_that_are_none() -> None:
     with pytest.raises(DeclarationError, match="yielded no task"):
         swept(lambda dsl: [])
     with pytest.raises(DeclarationTypeError, match="takes no parameter"):
-        create_pipeline(list)  # type: ignore[arg-type]  # that is the test
+        create_pipeline(lambda: [3])  # type: ignore[arg-type]  # that is the test
     with pytest.raises(DeclarationTypeError, match="takes other parameters"):
         create_pipeline(lambda dsl, more: [])  # type: ignore[arg-type]  # that is the test
     with pytest.raises(DeclarationTypeError, match="is a pipeline already"):

@@ -212,7 +212,7 @@ def test_reading_what_is_there(tmp_path: Path) -> None:
         assert out.f.load_as_string() == "text é\r\n" and out.f.basename() == "f.txt"
         assert os.fspath(out.f.fetch()) == str(out.f) == str(folder / "f.txt")
         assert [file.basename() for file in out.s.fetch()] == ["c.1", "c.10", "c.2"]
-        assert [str(file) for file in out.s][0] == str(folder / "c.1")
+        assert next(iter(map(str, out.s))) == str(folder / "c.1")
         for file in out.s:
             yield dsl.task(f"t.{file.basename()}").inputs(f=file).calls("true")()
 
