@@ -12,7 +12,7 @@ from ramify.dag.signature import function_name
 from ramify.dag.status import Mode
 from ramify.dag.warned import warn_user
 from ramify.errors import ArgumentError, ModeError
-from ramify.plan.policy import make_policy
+from ramify.plan.policy import make_policy, patterns, texts
 
 PLACES: Final = ("threads", "processes")
 """What `on=` may say, beside a `concurrent.futures.Executor`."""
@@ -33,6 +33,7 @@ class NodeOptions(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True
     tags: tuple[str, ...] = ()
     concurrency: int | None = None
     download_results: bool | None = None
+    may_add: tuple[str, ...] | None = None
 
     def check(self) -> NodeOptions:
         """Raises `ModeError` for what cannot be."""
@@ -149,6 +150,10 @@ def split(
 def merged(given: NodeOptions | None, options: Mapping[str, Any]) -> NodeOptions | None:
     """The options with others put over them; checked."""
     known = {name: value for name, value in options.items() if name in NodeOptions.__struct_fields__}
+    if "tags" in known:
+        known["tags"] = texts("tags", known["tags"])
+    if known.get("may_add") is not None:
+        known["may_add"] = patterns(known["may_add"])
     if known.get("retry") is not None:
         from ramify.models import as_strategy
 
