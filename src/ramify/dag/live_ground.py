@@ -17,7 +17,7 @@ from ramify.dag.order import parents_first
 from ramify.dag.status import Status
 from ramify.errors import DuplicateKeyError, GraphError
 from ramify.run.memory import Ref
-from ramify.values.substitution import find, replace
+from ramify.values.substitution import ATOMS, find, replace
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -137,12 +137,7 @@ class LiveGround:
         put = partial(self._stand, numbers=numbers)
         kinds = (*STANDS, *self.graph.stands)
         new = [item for item in items if isinstance(item, NewNode)]
-        if len(new) == len(items) and not any(find((d.args, d.kwargs), self.graph.stands) for d in drafts):
-            for draft in drafts:
-                tree = replace((draft.args, draft.kwargs), STANDS, put)
-                draft.args, draft.kwargs = tree
-                draft.parents = list(dict.fromkeys(int(ref) for ref in find(tree, Ref)))
-        else:
+        if len(new) < len(items) or not all(_resolve(draft, put, self.graph.stands) for draft in drafts):
             drafts = self._with_keyed(items, drafts, base, kinds, put)
         for item, draft in zip(new, drafts, strict=False):
             draft.node = self._node_of(item, draft)
@@ -214,6 +209,22 @@ class LiveGround:
         for one in new:
             run._listen(one)
         self.engine.want(new, f"{self.engine.keys[node]} added it", time.time())
+
+
+def _resolve(draft: Draft, put: Callable[[Any], Any], drafts: tuple[type, ...]) -> bool:
+    """Replaces nodes among the arguments by what stands for their values; False where there are jobs."""
+    if not draft.kwargs:
+        kinds = list(map(type, draft.args))
+        if all(kind in ATOMS or kind is NodeView or kind is NewNode for kind in kinds):
+            is_node = [kind is NodeView or kind is NewNode for kind in kinds]
+            args = [put(arg) if node else arg for arg, node in zip(draft.args, is_node, strict=True)]
+            draft.args = tuple(args)
+            draft.parents = list(dict.fromkeys(int(a) for a, n in zip(args, is_node, strict=True) if n))
+            return True
+    tree = replace((draft.args, draft.kwargs), STANDS, put)
+    draft.args, draft.kwargs = tree
+    draft.parents = list(dict.fromkeys(int(ref) for ref in find(tree, Ref)))
+    return not find(tree, drafts)
 
 
 def _renumber(drafts: Sequence[Draft], new: dict[int, int], base: int) -> None:

@@ -94,6 +94,7 @@ class LiveRun(MemoryRun):
         self._changing = threading.RLock()
         self._session: threading.Thread | None = None
         self._scratch: Any = None
+        self._threads: ThreadExecutor | None = None
         self.grower: Grower | None = None
         self._quiet = threading.Event()
         self.given_up = threading.Event()
@@ -221,7 +222,7 @@ class LiveRun(MemoryRun):
         return self._place_of[name]
 
     def _make_threads(self) -> Executor:
-        threads = ThreadExecutor(self._performer(), self._workers)
+        threads = self._threads = ThreadExecutor(self._performer(), self._workers)
         if self.owner is not None:
             threads.on_abandon = self.owner.abandoned
         return threads
@@ -519,7 +520,7 @@ class LiveRun(MemoryRun):
 
     def make_grow_executor(self) -> Executor:
         """One thread: passes are made one at a time."""
-        return ThreadExecutor(self.perform, 1, name="ramify-grow")
+        return ThreadExecutor(self.perform, 1, name="ramify-grow", host=self._threads)
 
     def _note_added(self) -> None:
         """Writes down the nodes that are new, so that the journal alone tells the graph."""
