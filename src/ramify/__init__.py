@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ramify.dag.delayed import task as task
     from ramify.dag.draft import DAG as DAG
     from ramify.dag.evaluate import execute_plan as execute_plan
+    from ramify.dag.extend import BoundReached as BoundReached
+    from ramify.dag.extend import Extend as Extend
     from ramify.dag.grid import ParametrizedJob as ParametrizedJob
     from ramify.dag.job import Job as Job
     from ramify.dag.logs import list_logs as list_logs
@@ -109,6 +111,7 @@ _HOMES = {
     "ramify.dag.delayed": "compute delayed task",
     "ramify.dag.draft": "DAG",
     "ramify.dag.evaluate": "execute_plan",
+    "ramify.dag.extend": "BoundReached Extend",
     "ramify.dag.grid": "ParametrizedJob",
     "ramify.dag.job": "Job",
     "ramify.dag.logs": "list_logs server_logs",
