@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +243,19 @@ def test_keys_that_may_not_be(key: Any, says: str) -> None:
     with pytest.raises(RamifyKeyEncodingError, match=re.escape(says)) as caught:
         one(lambda dsl: dsl.task(key).calls("true")())
     assert Path(__file__).name in str(caught.value)
+
+
+class Name(str, Enum):  # noqa: UP042  # its text is not what str() gives
+    ONE = "one"
+
+
+def test_keys_of_an_enum_are_their_text() -> None:
+    def flow(dsl: Any) -> Iterator[Any]:
+        yield dsl.task(Name.ONE).calls("true")()
+        yield dsl.sub_pipeline(lambda dsl: [dsl.task(Name.ONE).calls("true")()], "s_")
+
+    made = swept(flow).definitions
+    assert list(made) == ["one", "s_one"] and {type(key) for key in made} == {str}
 
 
 @pytest.mark.parametrize("second", ["true", "false"])

@@ -79,7 +79,9 @@ def _add_function(
 
 def _text_of(call: Call, code_dir: str) -> str:
     if call.kind == "script":
-        return f"script {call.text}: {digest_file(os.path.join(code_dir, call.text))}"
+        # Of an absolute path the name alone: a project may be moved.
+        name = os.path.basename(call.text) if os.path.isabs(call.text) else call.text
+        return f"script {name}: {digest_file(os.path.join(code_dir, call.text))}"
     return f"bash: {call.text.rstrip()}"
 
 

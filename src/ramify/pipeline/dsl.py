@@ -45,7 +45,7 @@ class DSL:
         """
         place = place_of_caller()
         scope = self._scope
-        full = check_task_key(scope.prefix + key if scope.prefix and type(key) is str else key, place)
+        full = check_task_key(scope.prefix + key if scope.prefix and isinstance(key, str) else key, place)
         if task_conf is not None and type(task_conf) is not TaskConf:
             raise wrong_type(full, place, f"task_conf must be a TaskConf; it is {task_conf!r}")
         return TaskBuilder(self._passing, scope, full, place, scope.written_conf(task_conf))

@@ -46,7 +46,7 @@ folder; choose another
     if problem:
         shown = repr(key) if len(repr(key)) < 80 else f"{repr(key)[:60]}..."
         raise RamifyKeyEncodingError(f"{place}: the key {shown} {problem}", key=key, where=str(place))
-    return str(key)
+    return "".join(key)  # type: ignore[arg-type]  # a kind of str: its text, whatever its own __str__ says
 
 
 def _problem_of_key(key: object) -> str | None:

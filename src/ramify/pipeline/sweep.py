@@ -72,6 +72,22 @@ def sweep(
 
     `progress` answers what it asks, `elsewhere` reads other instances, by their folders. What the generator
     raises is passed on; a task that cannot be is refused by name, with the line of its declaration.
+
+    >>> from ramify.pipeline import create_pipeline
+    >>> from ramify.pipeline.definition import TaskResult
+    >>> class Done:
+    ...     def state(self, key): return "completed" if key == "a" else "waiting"
+    ...     def result(self, key): return TaskResult({"n": 2}) if key == "a" else None
+    ...     def output_folder(self, key): return f"/instance/output/{key}"
+    >>> def flow(dsl):
+    ...     a = dsl.task("a").outputs(n=int).calls("export n=2")()
+    ...     yield a
+    ...     for _ in dsl.wait_for_tasks(a):
+    ...         for i in range(int(a.outputs.n)):
+    ...             yield dsl.task(f"b.{i}").inputs(a.outputs.n, i=i).calls("echo $i of $n")()
+    >>> made = sweep(create_pipeline(flow), "/instance", Done())
+    >>> list(made.definitions), made.parents("b.1"), made.not_ready(Done())
+    (['a', 'b.0', 'b.1'], ('a',), [])
     """
     passing = Pass(os.path.abspath(instance_dir), progress, elsewhere)
     _run(passing, pipeline.generator, DSL(passing, pipeline.scope()), pipeline.name, 0)
