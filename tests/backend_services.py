@@ -55,7 +55,7 @@ class Program:
             self._changed.notify_all()
 
     def wait_for(self, text: str, times: int = 1) -> str | None:
-        """The line with this text, once it has been printed so many times; None if the program ended first."""
+        """The line with this text, once it has been printed so many times; None if it ended first."""
         with self._changed:
             over = self._changed.wait_for(
                 lambda: self._count(text) >= times or self.lines[-1:] == [""], GUARD

@@ -189,8 +189,10 @@ class CeleryExecutor(RemoteExecutor):
             self._withdraw(task)  # the broker may have the message still
 
     def _release(self) -> None:
-        if self._own:
-            self._app.pool.force_close_all()
+        """Connections to the broker are of a pool that all apps of this process share by URL: they stay."""
+        client = getattr(self._backend, "client", None)
+        if self._own and client is not None:
+            client.connection_pool.disconnect()
 
 
 def _app(given: Any) -> tuple[Celery, bool]:
