@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,8 @@ from typing import Any
 
 import pytest
 from postgres_server import free_port
+
+from ramify.worker.trees import kill_trees
 
 PASSWORD = "s3cret-of-the-tests"
 GUARD = 60.0
@@ -72,10 +73,7 @@ class Program:
 
     def end(self) -> None:
         """Kills the program and what it started."""
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        kill_trees([self.process.pid])
         self.process.wait(GUARD)
         self._reader.join(GUARD)
         assert self.process.stdout is not None

@@ -43,6 +43,10 @@ class _Backend(ExecutorContract):
             self.made.pop().shutdown()
 
 
+class _Prompt(CeleryExecutor):
+    answer_in = 0.2
+
+
 class TestCelery(_Backend):
     @pytest.fixture(scope="class")
     @classmethod
@@ -53,7 +57,7 @@ class TestCelery(_Backend):
             worker.end()
 
     def pool(self, workers: int) -> Pool:
-        return CeleryExecutor(self.cluster, max_workers=workers)
+        return _Prompt(self.cluster, max_workers=workers)
 
     def test_it_stops_what_runs(self) -> None:
         """So that nothing of the suite is passed over."""

@@ -14,7 +14,7 @@ import pytest
 from backend_services import PASSWORD, Program, celery_worker, redis_server
 
 from ramify import DAG, CeleryExecutor, Job
-from ramify.errors import InfrastructureError, ModeError
+from ramify.errors import InfrastructureError, ModeError, RamifyWarning
 from ramify.executors.celery_tasks import new_app
 from ramify.executors.remote import WorkerLost
 from ramify.testing import jobs
@@ -193,10 +193,8 @@ def test_passwords_and_values_are_shown_to_nobody(url: str, start: Start) -> Non
         assert executor.submit(str.upper, "hush-hush").result(GUARD) == "HUSH-HUSH"
         assert PASSWORD not in repr(executor)
         worker.wait_for("succeeded in")
-    closed = url.replace("127.0.0.1:", "127.0.0.1:1")[:40]
     log = worker.log()
     assert PASSWORD not in log and "hush" not in log.lower() and "SFVTSC1IVVNI" not in log
-    assert closed
 
 
 def test_a_broker_that_is_not_there(url: str) -> None:
@@ -215,12 +213,14 @@ def test_a_broker_that_goes_away(start: Start, fifo: str) -> None:
             executor = CeleryExecutor(url, patience=1)
             future = executor.submit(jobs.wait_for, fifo)
             assert heard(fifo)
-            for process in psutil.Process().children(recursive=True):
-                if process.name().startswith("redis") and str(url.rpartition(":")[2][:-2]) in _ports(process):
+            port = url.rpartition(":")[2].removesuffix("/0")
+            for process in psutil.Process().children():
+                if process.name().startswith("redis") and port in _ports(process):
                     process.kill()
-            with pytest.raises(WorkerLost, match="no Celery worker was seen for 1 s"):
-                future.result(GUARD)
-            executor.shutdown()
+            with pytest.warns(RamifyWarning, match="could not be told to drop a call: OperationalError"):
+                with pytest.raises(WorkerLost, match="no Celery worker was seen for 1 s"):
+                    future.result(GUARD)
+                executor.shutdown()
         finally:
             worker.end()
 

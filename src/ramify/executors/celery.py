@@ -75,8 +75,9 @@ class CeleryExecutor(RemoteExecutor):
         self._queue = queue or str(self._app.conf.task_default_queue)
         self._backend = _pollable(self._app)
         self._pause = _SOON
-        self._busy: set[str] = set()
-        super().__init__(max_workers or self._count_slots(), patience)
+        self._pools: dict[str, str] = {}
+        slots = self._count_slots()
+        super().__init__(max_workers or slots, patience)
 
     def __repr__(self) -> str:
         return f"CeleryExecutor(queue={self._queue!r}, max_workers={self._max_workers})"
@@ -120,7 +121,7 @@ class CeleryExecutor(RemoteExecutor):
             task = self._open.get(future)
         if task is None:
             return
-        self._withdraw(task)
+        self._drop(task)
         if not task.worker:
             future.cancel()
 
@@ -165,28 +166,35 @@ class CeleryExecutor(RemoteExecutor):
             HELD, arguments={"ids": ids}, reply=True, timeout=self.answer_in
         )
         found = {name: said for reply in replies or [] for name, said in reply.items()}
-        return {name: said for name, said in found.items() if self._queue in said.get("queues", ())}
+        found = {name: said for name, said in found.items() if self._queue in said.get("queues", ())}
+        self._pools |= {name: said["pool"] for name, said in found.items()}
+        return found
 
     def _look(self) -> int:
         with self._lock:
             left = {task.id: (future, task) for future, task in self._open.items()}
         workers = self._ask(list(left))
-        self._busy |= {name for name, said in workers.items() if said["pool"] == "solo"}
         holder = {one: name for name, said in workers.items() for one in said["held"]}
         for name, (future, task) in left.items():
             task.worker = holder.get(name, task.worker)
-            lost = task.worker and name not in holder and task.worker not in self._busy
-            task.misses = task.misses + 1 if lost else 0
-            if task.misses >= MISSES:
+            task.misses = task.misses + 1 if task.worker and name not in holder else 0
+            if task.misses >= self._most_misses(task.worker):
                 self._lose(future, task)
-        return len(workers) or sum(task.worker in self._busy for _, task in left.values())
+        return len(workers) or sum(self._pools.get(task.worker) == "solo" for _, task in left.values())
+
+    def _most_misses(self, worker: str) -> float:
+        """A worker without processes of its own is silent while it works; one unheard of may be such."""
+        pool = self._pools.get(worker)
+        if pool is None:
+            return max(MISSES, self._patience / (self.look_every + self.answer_in))
+        return float("inf") if pool == "solo" else MISSES
 
     def _lose(self, future: Future[Any], task: _Task) -> None:
         if task.stopping:
             future.cancel()
         else:
             self._fail(future, WorkerLost(f"the Celery worker {task.worker} was lost while it had the call"))
-            self._withdraw(task)  # the broker may have the message still
+            self._drop(task)  # the broker may have the message still
 
     def _release(self) -> None:
         """Connections to the broker are of a pool that all apps of this process share by URL: they stay."""

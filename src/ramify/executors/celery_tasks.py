@@ -110,16 +110,21 @@ def stop(state: Any, ids: list[str], **_: Any) -> dict[str, Any]:
 def _die_with_worker() -> None:
     """In a pool's process: kills it and what it started as soon as the worker's main process is gone.
 
-    Otherwise a job would go on, and nobody would hear of it.
+    The pool's own way kills the process alone, and what a job started would go on unseen.
     """
     global _watched
     from billiard import current_process
+    from billiard.util import set_pdeathsig
 
     if current_process().name == "MainProcess" or _watched == os.getpid() or not hasattr(os, "pidfd_open"):
         return
     _watched = os.getpid()
     end = os.pidfd_open(os.getppid())
     threading.Thread(target=_watch, args=(end,), name="ramify-watch", daemon=True).start()
+    try:
+        set_pdeathsig(0)
+    except OSError:
+        return  # another C library than it knows: the pool's own way stays, beside this one
 
 
 def _watch(end: int) -> None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import uuid
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ramify.errors import ModeError
 from ramify.executors.remote import RemoteExecutor, WorkerLost, missing
 from ramify.worker.parcel import carry_out
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 _PREFIX = "ramify-"
 
@@ -81,8 +78,8 @@ class DaskExecutor(RemoteExecutor):
             self._client.close()
 
 
-def _client(given: Any) -> tuple[Client, bool]:
-    """The client, and whether it was opened here."""
+def _client(given: Any) -> tuple[Any, bool]:
+    """The client (its methods have no types), and whether it was opened here."""
     if not isinstance(given, str) and not callable(getattr(given, "register_plugin", None)):
         raise ModeError(f"client_or_address is {given!r}: give a distributed.Client or a scheduler's address")
     try:
@@ -91,7 +88,8 @@ def _client(given: Any) -> tuple[Client, bool]:
         raise missing("distributed", "dask") from None
     if not isinstance(given, str):
         return given, False
-    return Client(given, set_as_default=False), True
+    opened: Any = Client
+    return opened(given, set_as_default=False), True
 
 
 def _translated(error: Exception) -> BaseException:

@@ -10,13 +10,14 @@ Each is a `concurrent.futures.Executor`. What is special about them:
 from __future__ import annotations
 
 import threading
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, InvalidStateError, wait
 from time import monotonic
 from typing import Any, ClassVar
 
-from ramify.errors import InfrastructureError, MissingExtraError
+from ramify.errors import InfrastructureError, MissingExtraError, RamifyWarning
 from ramify.worker.parcel import opened, packed
 
 
@@ -141,7 +142,14 @@ class RemoteExecutor(Executor):
         if future.cancelled():
             future.set_running_or_notify_cancel()
             if task is not None:
-                self._withdraw(task)
+                self._drop(task)
+
+    def _drop(self, task: Any) -> None:
+        try:
+            self._withdraw(task)
+        except Exception as error:  # the engine may be gone altogether, and with it the task
+            message = f"{self.engine} could not be told to drop a call: {type(error).__name__}"
+            warnings.warn(message, RamifyWarning, stacklevel=2)
 
     # ---- while anything is open
 
@@ -181,7 +189,7 @@ class RemoteExecutor(Executor):
             left = list(self._open.items())
         for future, task in left:
             self._fail(future, WorkerLost(reason))
-            self._withdraw(task)
+            self._drop(task)
 
 
 def _wait_for(futures: list[Future[Any]]) -> None:
