@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from backend_services import celery_worker, dask_cluster, ipyparallel_cluster, redis_server
 
@@ -231,6 +232,34 @@ def test_dask_makes_a_call_once_even_if_it_kills_its_worker(tmp_path: Path) -> N
             executor.submit(kill_after_a_mark).result(GUARD)
         assert list(executor.map(abs, range(10), timeout=GUARD)) == list(range(10))
     assert (tmp_path / "marks").read_text() == "x"
+
+
+def test_a_dask_scheduler_that_goes_away(fifo: str) -> None:
+    with dask_cluster() as address, DaskExecutor(address, patience=0.5) as executor:
+        future = executor.submit(jobs.wait_for, fifo)
+        assert heard(fifo)
+        os.kill(executor._client.run_on_scheduler(os.getpid), signal.SIGKILL)
+        with pytest.raises(WorkerLost, match="Dask"):
+            future.result(GUARD)
+
+
+def test_an_ipyparallel_controller_that_goes_away(fifo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ramify.executors.ipyparallel.ANSWER_IN", 0.5)
+    with ipyparallel_cluster(1) as client, IPyParallelExecutor(client, patience=0.5) as executor:
+        future = executor.submit(jobs.wait_for, fifo)
+        assert heard(fifo)
+        controllers = [one for one in psutil.process_iter(["cmdline"]) if is_controller(one, client)]
+        assert controllers
+        for process in controllers:
+            process.kill()
+        with pytest.raises(WorkerLost, match="no ipyparallel worker was seen"):
+            future.result(GUARD)
+
+
+def is_controller(process: psutil.Process, client: Any) -> bool:
+    """Whether it is one of the processes of the client's cluster, but for the engines."""
+    words = " ".join(process.info["cmdline"] or [])
+    return "ipyparallel.controller" in words and str(client.cluster.profile_dir) in words
 
 
 @pytest.mark.parametrize("kind", sorted(EXECUTORS))

@@ -166,9 +166,7 @@ class Engine(Want):
 
     # ---- growth
 
-    def grew(
-        self, node: int, attempt: int, nodes: Sequence[NewNode], t: float, facts: Any = None
-    ) -> range:
+    def grew(self, node: int, attempt: int, nodes: Sequence[NewNode], t: float, facts: Any = None) -> range:
         """Event: a pass of a grow node adds nodes, all or none; returns the numbers of the new ones.
 
         Edges go from nodes that are there to new ones only. `facts` are what else the pass added. The pass

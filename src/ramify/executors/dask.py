@@ -71,7 +71,9 @@ class DaskExecutor(RemoteExecutor):
         task.cancel(force=True)
 
     def _look(self) -> int:
-        return len(self._client.scheduler_info(n_workers=-1)["workers"])
+        """Without a connection the client says what it knew last."""
+        workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        return len(workers) if self._client.status == "running" else 0
 
     def _release(self) -> None:
         if self._own:

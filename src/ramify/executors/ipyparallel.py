@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ramify.errors import ModeError
 from ramify.executors.remote import RemoteExecutor, WorkerLost, missing
@@ -13,6 +13,9 @@ from ramify.worker.parcel import carry_out
 
 if TYPE_CHECKING:
     from ipyparallel import Client
+
+ANSWER_IN: Final = 5.0
+"""Seconds that the controller has to answer."""
 
 
 class IPyParallelExecutor(RemoteExecutor):
@@ -76,6 +79,12 @@ class IPyParallelExecutor(RemoteExecutor):
                 self._client.abort(task.msg_ids, block=False)
 
     def _look(self) -> int:
+        """The client's own list stays as it was when the controller is gone, so that is asked for something.
+
+        Its public questions wait for an answer for ever: this is what `queue_status` sends.
+        """
+        question = {"targets": None, "verbose": False}
+        self._client._send(self._client._query_stream, "queue_request", content=question).result(ANSWER_IN)
         return len(self._client.ids)
 
     def _release(self) -> None:
