@@ -46,8 +46,10 @@ def counts(engine: Columns) -> dict[str, int]:
     >>> engine = Engine(); _ = engine.add("a"); counts(engine)
     {'idle': 1}
     """
-    state = engine.state
-    hidden = bytes(state[n] for n, flags in enumerate(engine.flags) if flags & KIND == GATHER or flags & RULE)
+    column = engine.state
+    hidden = bytes(
+        column[n] for n, flags in enumerate(engine.flags) if flags & KIND == GATHER or flags & RULE
+    )
     found = {}
     for state, name in enumerate(NAMES):
         count = engine.state.count(state) - hidden.count(state)
