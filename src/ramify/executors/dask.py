@@ -68,7 +68,8 @@ class DaskExecutor(RemoteExecutor):
             task.release()
 
     def _withdraw(self, task: Any) -> None:
-        task.cancel(force=True)
+        """Not by `cancel`, which goes another way than the call, and may reach the scheduler before it."""
+        task.release()
 
     def _look(self) -> int:
         """Without a connection the client says what it knew last."""
