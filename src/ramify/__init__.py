@@ -85,6 +85,9 @@ if TYPE_CHECKING:
     from ramify.errors import UnpicklableError as UnpicklableError
     from ramify.errors import ValueReleased as ValueReleased
     from ramify.errors import WorkerDied as WorkerDied
+    from ramify.executors.celery import CeleryExecutor as CeleryExecutor
+    from ramify.executors.dask import DaskExecutor as DaskExecutor
+    from ramify.executors.ipyparallel import IPyParallelExecutor as IPyParallelExecutor
     from ramify.models import Backoff as Backoff
     from ramify.models import RetryPolicy as RetryPolicy
     from ramify.models import RetryStrategy as RetryStrategy
@@ -131,6 +134,9 @@ _HOMES = {
         "RuleDeadlock RunOverError RunTimeout StartedError StorageError TargetError UnfiredRule "
         "UnknownKeyError UnknownRunError UnpicklableError ValueReleased WorkerDied"
     ),
+    "ramify.executors.celery": "CeleryExecutor",
+    "ramify.executors.dask": "DaskExecutor",
+    "ramify.executors.ipyparallel": "IPyParallelExecutor",
     "ramify.models": "Backoff RetryPolicy RetryStrategy",
     "ramify.plan.load": (
         "load_callable load_inputs_and_callable load_job_definition load_job_inputs rerun_snippet"
