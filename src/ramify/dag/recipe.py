@@ -43,6 +43,7 @@ def recipe_of(dag: DAG) -> DAG:
         )
     recipe = DAG(dag.max_workers, name=dag.name)
     recipe._id = dag._id
+    recipe._rules = list(dag._rules)
     recipe._nodes, recipe._keys = dict(dag._nodes), dict(dag._keys)
     for number, key in enumerate(graph.keys):
         recipe._nodes[key] = job_of(graph, number)
