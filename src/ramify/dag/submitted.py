@@ -24,9 +24,9 @@ from ramify.dag.signature import function_name
 from ramify.dag.status import STATUS_OF, Status
 from ramify.dag.warned import warn_user
 from ramify.errors import (
-    ArgumentError,
     GraphError,
     JobError,
+    NotCallableError,
     NotStartedError,
     ParentFailed,
     RamifyKeyEncodingError,
@@ -103,7 +103,9 @@ class Submitted:
     ) -> Node[Any]:
         """Makes a node and adds it."""
         if not callable(func):
-            raise ArgumentError(f"{func!r} of type {type(func).__name__} cannot be called", names=["func"])
+            raise NotCallableError(
+                f"{func!r:.80} of type {type(func).__name__} cannot be called: pass a function"
+            )
         node: Node[Any] = Node.__new__(Node)
         node._begin(func, args, kwargs, options)
         node.mode = self.dag.mode

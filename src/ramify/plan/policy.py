@@ -18,7 +18,7 @@ Reuse = str
 """`"auto"`, `"off"` or `"exists"`."""
 
 
-_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGTP]?)(?:i?B)?\s*", re.IGNORECASE)
+_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:([KMGTP]?)(?:i?B)?|([KMGTP])i)\s*", re.IGNORECASE)
 _POWERS: Final = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 
 Resource = int | float | str
@@ -98,17 +98,17 @@ it is -1
 
 
 def parse_memory(amount: object) -> int:
-    """Bytes of a number or of text such as `"4G"`, `"512 MB"`, `"1.5GiB"` (powers of 1024).
+    """Bytes of a number or of text such as `"4G"`, `"512 MB"`, `"2Gi"`, `"1.5GiB"` (powers of 1024).
 
     Raises `ArgumentError` for anything else.
 
-    >>> parse_memory("1.5 KiB"), parse_memory(10)
-    (1536, 10)
+    >>> parse_memory("1.5 KiB"), parse_memory("2Ki"), parse_memory(10)
+    (1536, 2048, 10)
     """
     if isinstance(amount, str):
         match = _SIZE.fullmatch(amount)
         if match:
-            return int(float(match[1]) * 1024 ** _POWERS[match[2].upper()])
+            return int(float(match[1]) * 1024 ** _POWERS[(match[2] or match[3] or "").upper()])
     elif _is_number(amount) and amount >= 0:  # type: ignore[operator]  # _is_number has looked
         return int(amount)  # type: ignore[call-overload,no-any-return]  # as above
     return _refuse("the resource 'memory'", "a number of bytes or text such as '4G'", amount)
