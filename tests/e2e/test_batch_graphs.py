@@ -181,3 +181,21 @@ def test_a_deadline_ends_a_detached_run_and_its_processes(project: Path) -> None
     assert dag.status is Status.FAILED and node.done()
     pid = int((project / "pid").read_text())
     assert not psutil.pid_exists(pid)
+
+
+def test_the_deadline_and_the_retries_of_one_node_hold_in_a_detached_run(project: Path) -> None:
+    dag = DAG(mode="batch", name="Nightly", namespace="ops", retry_strategy=RetryStrategy(limit=5))
+    late = dag.submit(sleep_on, "pid", deadline=1.0, retry=10, name="late")
+    once = dag.submit(fails_twice, "count", retry=0, name="once")
+    fine = dag.submit(double, 3, resources={"cpu": "500m", "memory": "64Mi"})
+    dag.compute()
+    assert fine.result(GUARD) == 6
+    with pytest.raises(OSError, match="attempt 1"):
+        once.result(GUARD)
+    with pytest.raises(TimeoutError, match="deadline of 1 s"):
+        late.result(GUARD)
+    with pytest.raises((OSError, TimeoutError)):
+        dag.wait(GUARD)
+    assert not psutil.pid_exists(int((project / "pid").read_text()))
+    (entry,) = list_logs(search="nightly", namespace="ops")
+    assert entry.uuid == dag.server_graph_uuid

@@ -321,6 +321,8 @@ def start_batch(dag: DAG, graph: Submitted, owner: Any, options: dict[str, Any])
         "max_workers": options["max_workers"] or os.cpu_count() or 1,
         "retries": dag.retry_strategy,
         "execution_mode": "process" if dag.use_processes else "subprocess",
+        "label": dag.name,
+        "namespace": dag.namespace,
     }
     try:
         folder = launch(plan_path, options, name=name, deadline=dag.deadline)

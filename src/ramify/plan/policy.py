@@ -31,7 +31,8 @@ Retries = int | str | RetryStrategy | Mapping[str, Any]
 class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
     """How one job is run. Frozen; made by `make_policy`, which checks it.
 
-    `retries`: attempts after the first, or when and how they are made. `timeout`: seconds per attempt.
+    `retries`: attempts after the first, or when and how they are made. `timeout`: seconds per attempt,
+    `deadline`: of all attempts together.
     `resources`: `cores` (a number), `memory` (bytes), and named amounts. `executor`: the name of a configured
     executor. `tags`: labels.
     `version`: stands for the code of the function. `reuse`: which old results may count. `files` and
@@ -48,6 +49,7 @@ class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
     reuse: str | None = None
     files: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
+    deadline: float | None = None
 
 
 DEFAULT: Final = Policy()
@@ -64,6 +66,7 @@ def make_policy(
     reuse: Reuse | None = None,
     files: Iterable[str | os.PathLike[str]] = (),
     environment: Iterable[str] = (),
+    deadline: float | None = None,
 ) -> Policy:
     """The policy of these values; `ArgumentError` names the first that cannot be.
 
@@ -75,11 +78,12 @@ def make_policy(
     ramify.errors.ArgumentError: retries must be a whole number, 0 or more, a RetryStrategy or a mapping; \
 it is -1
     """
-    said = timeout is not None or resources or executor or tags or version or reuse or files or environment
-    if type(retries) is int and not (retries or said):
+    said = resources or executor or tags or version or reuse or files or environment
+    if type(retries) is int and timeout is None and deadline is None and not (retries or said):
         return DEFAULT
-    if timeout is not None and not (_is_number(timeout) and timeout > 0):
-        _refuse("timeout", "a number of seconds above 0, or None", timeout)
+    for name, seconds in (("timeout", timeout), ("deadline", deadline)):
+        if seconds is not None and not (_is_number(seconds) and seconds > 0):
+            _refuse(name, "a number of seconds above 0, or None", seconds)
     if reuse is not None and reuse not in REUSES:
         _refuse("reuse", "'auto', 'off', 'exists' or None", reuse)
     _check_text("executor", executor)
@@ -94,6 +98,7 @@ it is -1
         reuse=reuse,
         files=_texts("files", files),
         environment=_texts("environment", environment),
+        deadline=None if deadline is None else float(deadline),
     )
 
 

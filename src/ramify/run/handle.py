@@ -14,7 +14,7 @@ from ramify.core.views import STATUS
 from ramify.errors import JobCancelled, ParentFailed, RunOverError, RunTimeout
 from ramify.ports import Failure
 from ramify.run.control import Cancel, Retry, ask, asker
-from ramify.run.ends import told_before
+from ramify.run.ends import exception_of, told_before
 from ramify.run.find import find_run_folder
 from ramify.run.view import RunView
 
@@ -212,16 +212,16 @@ class RunHandle:
 
     def exception(self, key: str) -> BaseException | None:
         """Why a job has no output: a `RemoteError` with the type, text and traceback of what its call raised,
-        `JobCancelled` or `ParentFailed`; None where it has one. Nothing is unpickled for it.
+        `JobTimeout` or `WorkerDied` where it was late or its process died, `JobCancelled` or `ParentFailed`;
+        None where it has one. Nothing is unpickled for it.
         """
-        from ramify.worker.failure import revive
-
-        failure = self.failure(key)
-        if failure is not None:
-            return revive(failure)
         with self._lock:
             job = self._view.job(self._view.engine.keys[self._node(key)])
             lost = self._view.status
+        if job.status == "FAILED":
+            return exception_of(
+                told_before(job.failure), job_id=job.job_id, attempt=job.attempts, log=job.log
+            )
         if job.status == "COMPLETED":
             return None
         if job.status == "PARENT_FAILED":
