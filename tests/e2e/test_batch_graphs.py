@@ -199,3 +199,6 @@ def test_the_deadline_and_the_retries_of_one_node_hold_in_a_detached_run(project
     assert not psutil.pid_exists(int((project / "pid").read_text()))
     (entry,) = list_logs(search="nightly", namespace="ops")
     assert entry.uuid == dag.server_graph_uuid
+    assert {connect(what).name for what in (dag, entry.uuid, str(entry.uuid), "Nightly", entry.run)} == {
+        entry.run
+    }

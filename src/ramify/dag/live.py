@@ -281,6 +281,8 @@ class Live(DataNodes, Recorded, Looking):
             run.queue.places[number] = place
         if options is None:
             return
+        if options.download_results is False and on == "processes":
+            run.staying.add(number)
         if options.timeout is not None:
             run.policy.node_timeouts[number] = float(options.timeout)
         if options.retry is not None:

@@ -21,7 +21,10 @@ PLACES: Final = ("threads", "processes")
 class NodeOptions(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
     """How one node is run. `on` is `"threads"`, `"processes"` or an executor; times are seconds.
 
-    `mode=Mode.LOCAL` and `local_mode=True` make it a node of `submit_local`.
+    `mode=Mode.LOCAL` and `local_mode=True` make it a node of `submit_local`. With `download_results=False` the
+    value of a node in the graph's pool of processes stays in a file until somebody asks for it: other
+    processes read it there. It changes nothing in threads, whose values are in memory, in other executors,
+    which may be on another machine, and where values are outputs on disk anyway.
     """
 
     name: str | None = None
@@ -182,8 +185,8 @@ def check_mode(mode: Mode | None, graph: Mode) -> None:
     """Raises `ModeError` where a node is to have another driver than its graph."""
     if mode not in (None, Mode.LOCAL) and (mode is Mode.BATCH) != (graph is Mode.BATCH):
         raise ModeError(
-            f"mode={str(mode)!r} of a node in a graph whose mode is {str(graph)!r}: all nodes of a graph have "
-            f"one driver, so say DAG(mode=Mode.{'BATCH' if mode is Mode.BATCH else 'REALTIME'})",
+            f"mode={str(mode)!r} of a node in a graph whose mode is {str(graph)!r}: all nodes of a graph "
+            f"have one driver, so say DAG(mode=Mode.{'BATCH' if mode is Mode.BATCH else 'REALTIME'})",
             name="mode",
         )
 

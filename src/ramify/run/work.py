@@ -275,7 +275,7 @@ class PlanWork:
             self._why.append([node, cause.kind, cause.subject, cause.old, cause.new])
 
     def notes(self) -> list[Note]:
-        """What the journal is to say before the next rows: why jobs run, what was declared, what they took."""
+        """What the journal is to say before the next rows: why jobs run, what was declared, the use."""
         found: list[Note] = []
         declared = self.dependencies.declared
         if len(declared) > len(self._told):
