@@ -21,8 +21,8 @@ PLACES: Final = ("threads", "processes")
 class NodeOptions(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
     """How one node is run. `on` is `"threads"`, `"processes"` or an executor; times are seconds.
 
-    `mode=Mode.LOCAL` and `local_mode=True` make it a node of `submit_local`. With `download_results=False` the
-    value of a node in the graph's pool of processes stays in a file until somebody asks for it: other
+    `mode=Mode.LOCAL` and `local_mode=True` make it a node of `submit_local`. With `download_results=False`
+    the value of a node in the graph's pool of processes stays in a file until somebody asks for it: other
     processes read it there. It changes nothing in threads, whose values are in memory, in other executors,
     which may be on another machine, and where values are outputs on disk anyway.
     """
