@@ -31,7 +31,10 @@ class Model {  // what a page's half of a widget gets
   get(name) { return this.state[name]; }
   on(event, call) { this.heard.push([event, call]); }
   off(event, call) { this.heard = this.heard.filter(([e, c]) => e !== event || c !== call); }
-  set(name, value) { this.state[name] = value; for (const [e, c] of this.heard) if (e === "change:" + name) c(); }
+  set(name, value) {
+    this.state[name] = value;
+    for (const [event, call] of this.heard) if (event === "change:" + name) call();
+  }
 }
 const cell = document.getElementById("cell");
 const look = () => {
@@ -50,8 +53,8 @@ try {
   const widget = (await import(script)).default;
   const leave = widget.render({ model, el: cell });
   told.looks.push(look());
-  cell.style.height = "40px";
-  cell.scrollTop = 4;
+  cell.style.height = "20px";
+  cell.scrollTop = 20;
   told.scroll = cell.scrollTop;
   const svg = cell.querySelector("svg"), middle = { clientX: 200, clientY: 20, cancelable: true };
   svg.dispatchEvent(new WheelEvent("wheel", { deltaY: -100, ctrlKey: true, ...middle }));
@@ -110,6 +113,6 @@ def test_the_widget_draws_a_graph_and_its_end(tmp_path: Path) -> None:
     assert before["pictures"] == 1 and before["seen"] and before["completed"] == 0
     assert "first & only" in before["text"] and before["heard"] == 1
     assert after["pictures"] == 1 and after["seen"] and after["completed"] == 4
-    assert after["scroll"] == told["scroll"] > 0  # where a person was looking
+    assert told["scroll"] > 10 and abs(after["scroll"] - told["scroll"]) < 3  # where a person was looking
     assert after["view"] != before["view"]  # and what she had made larger
     assert left["heard"] == 0 and left["completed"] == 4  # nothing is drawn any more
