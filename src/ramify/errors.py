@@ -226,6 +226,18 @@ class StartedError(RamifyError, RuntimeError):
     """What is possible only before a graph starts, or while it runs: a second start, a new dependency."""
 
 
+class GrowthError(GraphError):
+    """A rule, or a job, tried to add to its graph what may not be added; nothing was. `rule` names it."""
+
+
+class UnfiredRule(RamifyError, RuntimeError):
+    """A rule did not fire until the end of a strict run; `waits_for` says what it waited for."""
+
+
+class RuleDeadlock(RamifyError, RuntimeError):
+    """Rules wait for each other, each until no other can add what it waits for; `rules` names them."""
+
+
 class InfrastructureError(RamifyError, RuntimeError):
     """What Ramify itself needs was lost: a fork template, a pool, a connection."""
 

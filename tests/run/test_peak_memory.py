@@ -1,9 +1,11 @@
 """What long chains of large arrays take, measured in processes of their own.
 
 A process inherits the peak of the one that started it in `ru_maxrss`, so on Linux the peak of its own memory
-is read, and begun anew after the imports.
+is read, and begun anew after the imports. The allocator of glibc is told to give large arrays back at once:
+by itself it keeps some of what was freed, how many depends on the order in which threads free them.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -101,6 +103,7 @@ def peak_of(call: str, folder: Path) -> float:
         text=True,
         timeout=100,
         check=False,
+        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "1000000"},
     )
     assert done.returncode == 0, done.stderr
     return int(done.stdout) / MEGABYTE
@@ -124,8 +127,8 @@ def test_kept_errors_do_not_keep_the_inputs(workers: int, tmp_path: Path) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_limit_holds_what_is_waited_for(workers: int, tmp_path: Path) -> None:
-    """Beside what waits, each of two threads makes or uses some."""
-    assert peak_of(f"wide_in_memory({workers}, memory_limit=100_000_000)", tmp_path) < 100 + 5 * ARRAY
+    """Beside what waits, each of two threads makes or uses one."""
+    assert peak_of(f"wide_in_memory({workers}, memory_limit=100_000_000)", tmp_path) < 100 + 3 * ARRAY
 
 
 @pytest.mark.slow

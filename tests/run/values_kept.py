@@ -9,7 +9,7 @@ def check(run: MemoryRun) -> None:
     large = run.large
     there = {n: e for n, e in large.entries.items() if e.stored is None}
     assert large.resident == sum(e.size for e in there.values())
-    assert large._leaving == 0 and not large._expected
+    assert not large._expected
     assert all(e.running == 0 for e in large.entries.values())
     assert {n for n, v in enumerate(run.values) if type(v) is Away} == large.gone | (
         large.entries.keys() - there.keys()

@@ -71,6 +71,8 @@ class Submitted:
         self.given_up: dict[int, str] = {}
         self.jobs: dict[int, NodeJob] = {}
         """The jobs that stand for nodes in a plan."""
+        self.tags: dict[int, tuple[str, ...]] = {}
+        self.may_add: dict[int, tuple[str, ...]] = {}
         self.callbacks: dict[int, list[Callable[[Node[Any]], object]]] = {}
         self.futures: dict[int, NodeFuture] = {}
         self.lock = threading.RLock()
@@ -380,8 +382,9 @@ class Submitted:
             return
         top = {int(a) for a in draft.kwargs.values() if isinstance(a, int) and type(a) is not int}
         nested = [parent for parent in draft.parents if parent not in top]
-        run.add(draft.key, draft.func, (), draft.kwargs, nested=nested)
+        run.add(draft.key, draft.func, (), draft.kwargs, draft.after, nested=nested)
         self.dag._apply_policy(run, number, draft.policy)
+        self._note(number, draft.policy.tags, draft.policy.may_add)
 
     def hand_over(self, run: LiveRun, node: Node[Any]) -> None:
         """Adds a node to the run, under the number that it has."""
@@ -400,6 +403,15 @@ class Submitted:
         assert number == node._number, "nodes are handed over in the order of their numbers"
         if node._options is not None or self.dag.use_processes:
             self.dag._place(run, number, node._options)
+        if node._options is not None:
+            self._note(number, node._options.tags, node._options.may_add)
+
+    def _note(self, number: int, tags: tuple[str, ...], may_add: tuple[str, ...] | None) -> None:
+        """What rules ask about a node, of those that say anything."""
+        if tags:
+            self.tags[number] = tags
+        if may_add is not None:
+            self.may_add[number] = may_add
 
     # ---- what the run asks, and tells
 

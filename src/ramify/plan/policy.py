@@ -50,6 +50,7 @@ class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
     files: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
     deadline: float | None = None
+    may_add: tuple[str, ...] | None = None
 
 
 DEFAULT: Final = Policy()
@@ -67,6 +68,7 @@ def make_policy(
     files: Iterable[str | os.PathLike[str]] = (),
     environment: Iterable[str] = (),
     deadline: float | None = None,
+    may_add: str | Iterable[str] | None = None,
 ) -> Policy:
     """The policy of these values; `ArgumentError` names the first that cannot be.
 
@@ -79,7 +81,8 @@ def make_policy(
 it is -1
     """
     said = resources or executor or tags or version or reuse or files or environment
-    if type(retries) is int and timeout is None and deadline is None and not (retries or said):
+    silent = timeout is None and deadline is None and may_add is None
+    if type(retries) is int and silent and not (retries or said):
         return DEFAULT
     for name, seconds in (("timeout", timeout), ("deadline", deadline)):
         if seconds is not None and not (_is_number(seconds) and seconds > 0):
@@ -93,12 +96,13 @@ it is -1
         timeout=None if timeout is None else float(timeout),
         resources=_resources(resources),
         executor=executor,
-        tags=_texts("tags", tags),
+        tags=texts("tags", tags),
         version=version,
         reuse=reuse,
-        files=_texts("files", files),
-        environment=_texts("environment", environment),
+        files=texts("files", files),
+        environment=texts("environment", environment),
         deadline=None if deadline is None else float(deadline),
+        may_add=patterns(may_add),
     )
 
 
@@ -151,7 +155,7 @@ def _resources(given: Mapping[str, Resource] | None) -> dict[str, Resource]:
     return checked
 
 
-def _texts(name: str, given: Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
+def texts(name: str, given: Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
     if isinstance(given, str | os.PathLike):
         _refuse(name, "a list or tuple of texts", given)
     texts = tuple(os.fspath(one) if isinstance(one, os.PathLike) else one for one in given)
@@ -159,6 +163,17 @@ def _texts(name: str, given: Iterable[str | os.PathLike[str]]) -> tuple[str, ...
         if not isinstance(text, str) or not text:
             _refuse(f"each of {name}", "a text", text)
     return texts
+
+
+def patterns(may_add: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    """What may be added, as texts; one text may stand alone.
+
+    >>> patterns("pdf"), patterns(["b", "a", "b"]), patterns(None)
+    (('pdf',), ('a', 'b'), None)
+    """
+    if may_add is None:
+        return None
+    return tuple(sorted(set(texts("may_add", (may_add,) if isinstance(may_add, str) else may_add))))
 
 
 def _check_text(name: str, value: object) -> None:

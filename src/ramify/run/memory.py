@@ -187,7 +187,7 @@ keep it, add the call with keep=True, hold it, or make the run with keep="all"
         self, node: int, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any] | None
     ) -> Ref:
         before = self._arguments[node], self._keywords.get(node, {})
-        if self._functions[node] is not func or not _is_same(before, (args, kwargs or {})):
+        if self._functions[node] is not func or not is_same(before, (args, kwargs or {})):
             key = self.engine.keys[node]
             raise DuplicateKeyError(
                 f"the key {key!r} has another call. Give the new one another key", key=key
@@ -396,14 +396,14 @@ def _text_of(error: BaseException) -> str:
         return f"<its text cannot be had: {type(second).__name__}>"
 
 
-def _is_same(one: Any, other: Any) -> bool:
+def is_same(one: Any, other: Any) -> bool:
     """Whether two arguments are the same object, or equal and of a kind whose equality is beyond doubt."""
     if one is other:
         return True
     if type(one) is not type(other):
         return False
     if type(one) is tuple:
-        return len(one) == len(other) and all(map(_is_same, one, other))
+        return len(one) == len(other) and all(map(is_same, one, other))
     if type(one) is dict:
-        return one.keys() == other.keys() and all(_is_same(value, other[name]) for name, value in one.items())
+        return one.keys() == other.keys() and all(is_same(value, other[name]) for name, value in one.items())
     return type(one) in (*PLAIN, str, bytes, Ref) and bool(one == other)

@@ -98,13 +98,13 @@ class LargeValues:
         self.gone: set[int] = set()
         self.is_held: Callable[[int], bool] | None = None
         self.resident = 0
-        self._leaving = 0
         self._expected: dict[tuple[int, int], int] = {}
         self._holds: dict[int, int] = {}
         self._let_go: deque[int] = deque()
         self._troubles = 0
         self._shelves: list[dict[int, None]] = [{} for _ in range(64)]
         self._folder = SpillFolder()
+        self._making_room = threading.Lock()
         self._closed = False
         self._warned = False
         self._lock = _Turn(self._do_releases)
@@ -293,9 +293,15 @@ class LargeValues:
                         self._shelve(node, large)
 
     def make_room(self) -> None:
-        """Puts values away until the rest is within the limit, or nothing is left that can go."""
-        while (victim := self._victim()) is not None:
-            self._put_away(*victim)
+        """Puts values away until the rest is within the limit, or nothing is left that can go.
+
+        One thread at a time does so, and the others wait: a value that is being written is in memory still.
+        """
+        if self.limit is None or self.resident <= self.limit:
+            return
+        with self._making_room:
+            while (victim := self._victim()) is not None:
+                self._put_away(*victim)
 
     def close(self) -> None:
         """Removes the folder; what was in it is gone."""
@@ -308,15 +314,13 @@ class LargeValues:
 
     def _victim(self) -> tuple[int, Large] | None:
         with self._lock:
-            if self.limit is None or self._closed or self.resident - self._leaving <= self.limit:
+            if self.limit is None or self._closed or self.resident <= self.limit:
                 return None
             for shelf in reversed(self._shelves):
                 if shelf:
                     node = next(iter(shelf))
                     del shelf[node]
-                    large = self.entries[node]
-                    self._leaving += large.size
-                    return node, large
+                    return node, self.entries[node]
             return None
 
     def _put_away(self, node: int, large: Large) -> None:
@@ -325,18 +329,15 @@ class LargeValues:
             with self._lock:
                 value, turn = self.values[node], large.turn
                 if self.entries.get(node) is not large or large.running or large.stored is not None:
-                    self._leaving -= large.size
                     return
             try:
                 stored = self._folder.write(value)
             except Exception as error:  # whatever pickling the user's own object raises, or a full disk
                 with self._lock:
-                    self._leaving -= large.size
                     large.stays = True
                 self._warn(node, value, error)
                 return
             with self._lock:
-                self._leaving -= large.size
                 if self._closed or self.entries.get(node) is not large or large.turn != turn:
                     self._folder.remove(stored)  # a call that came meanwhile may have changed it
                 else:
