@@ -12,7 +12,7 @@ import staying_values
 from live_cases import GUARD
 from staying_values import Loud, longer, size_of
 
-from ramify import DAG, Node, RamifyDeserializationError
+from ramify import DAG, Extend, Job, Node, RamifyDeserializationError
 
 LARGE = 2_000_000
 
@@ -76,6 +76,18 @@ def test_a_limit_of_memory_and_values_that_stay(limit: int | None) -> None:
     dag.compute(memory_limit=limit)
     dag.wait(GUARD)
     assert total.result() == 3 * LARGE == sum(size_of(one.result()) for one in values)
+
+
+def test_what_adds_to_the_graph_is_sent_all_the_same() -> None:
+    def more(size: int) -> Extend:
+        dag = DAG({n: Job(Loud, {"size": size + n}) for n in (1, 2)})
+        return Extend(dag, [dag[1], dag[2]])
+
+    dag = DAG(use_processes=True, max_workers=1)
+    node = dag.submit(more, 10, may_add=(), download_results=False)
+    after = dag.submit(lambda several: [size_of(one) for one in several], node)
+    dag.compute()
+    assert after.result(GUARD) == [11, 12] and [size_of(one) for one in node.result()] == [11, 12]
 
 
 def test_a_file_that_is_gone_is_told_of() -> None:

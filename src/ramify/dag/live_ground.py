@@ -120,10 +120,10 @@ class LiveGround:
         order: Sequence[int] = range(len(drafts))
         if any(parent >= n for n, parents in needs.items() for parent in parents):
             order = parents_first(needs, lambda n: drafts[n].key)
-            _renumber(drafts, {base + old: base + new for new, old in enumerate(order)}, base)
-        _check_keys([draft.key for draft in drafts], engine.number)
+            renumber(drafts, {base + old: base + new for new, old in enumerate(order)}, base)
+        check_keys([draft.key for draft in drafts], engine.number)
         for old in order:
-            self._hand_over(drafts[old])
+            self.graph.take_grown(self.run, drafts[old])
         return list(range(base, len(engine)))
 
     def _drafts(self, items: Sequence[NewNode | Placed], base: int) -> list[Draft]:
@@ -185,23 +185,6 @@ class LiveGround:
         node._name = item.name if item.name != item.key else None
         return node
 
-    def _hand_over(self, draft: Draft) -> None:
-        graph, number = self.graph, len(self.engine)
-        name = draft.key
-        if draft.node is not None:
-            draft.node._owner = graph
-            if draft.node._name is not None:
-                name = graph.labels[number] = draft.node._name
-                draft.node._name = None
-        graph.nodes.append(draft.node)
-        graph.keys.append(draft.key)
-        graph._taken.add(draft.key)
-        if draft.hidden:
-            graph.hidden.add(number)
-        else:
-            graph.names.setdefault(name, number)
-        graph._hand_over(self.run, number, draft)
-
     def wrote(self, node: int, facts: dict[str, Any], new: Sequence[int]) -> None:
         """Writes down what a grow node added, and has it wanted."""
         run = self.run
@@ -227,7 +210,8 @@ def _resolve(draft: Draft, put: Callable[[Any], Any], drafts: tuple[type, ...]) 
     return not find(tree, drafts)
 
 
-def _renumber(drafts: Sequence[Draft], new: dict[int, int], base: int) -> None:
+def renumber(drafts: Sequence[Draft], new: dict[int, int], base: int) -> None:
+    """Gives drafts from `base` on other numbers."""
     for draft in drafts:
         if any(parent >= base for parent in draft.parents):
             tree = (draft.args, draft.kwargs)
@@ -238,7 +222,7 @@ def _renumber(drafts: Sequence[Draft], new: dict[int, int], base: int) -> None:
             draft.node._args, draft.node._kwargs = draft.args, draft.kwargs
 
 
-def _check_keys(keys: Sequence[str], taken: Container[str]) -> None:
+def check_keys(keys: Sequence[str], taken: Container[str]) -> None:
     """Raises `DuplicateKeyError` where two nodes would have one key; nothing was added then."""
     seen: set[str] = set()
     for key in keys:

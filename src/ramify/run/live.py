@@ -97,6 +97,8 @@ class LiveRun(MemoryRun):
         """Nodes of worker processes whose values stay in files until somebody asks for them."""
         self._changing = threading.RLock()
         self._session: threading.Thread | None = None
+        self._extend: type | None = None
+        self._extender: Callable[[Any, int, int], None] = _no_extensions
         self._scratch: Any = None
         self._threads: ThreadExecutor | None = None
         self.grower: Grower | None = None
@@ -490,7 +492,21 @@ class LiveRun(MemoryRun):
         """The good outcome for a value; a pass of a grow node is one already."""
         if type(value) is Staying:
             return self._made_of(value.own(), value.size if self.large.limit is None else 0)
-        return value if type(value) is Pass else super().made(value)
+        if type(value) is Pass:
+            return value
+        if type(value) is self._extend:
+            return Pass("ok", settle=partial(self._extender, value))
+        return super().made(value)
+
+    def take_extensions(self, kind: type, settle: Callable[[Any, int, int], None]) -> None:
+        """Has `settle(value, node, attempt)` called by whoever drives for values of this class."""
+        self._extend, self._extender = kind, settle
+
+    def redefine(self, node: int, func: Callable[[], Any]) -> None:
+        """Has the next attempt of a node call this, in a thread of this process; by whoever drives."""
+        self._functions[node], self._arguments[node], self._inside[node] = func, (), NONE
+        self._keywords.pop(node, None)
+        self.queue.places.pop(node, None)
 
     def call_of(self, order: Order) -> tuple[Callable[..., Any], Sequence[Any], dict[str, Any]]:
         """The call of an order; what stays in files is read where the call is made."""
@@ -501,7 +517,8 @@ class LiveRun(MemoryRun):
             if not self.staying.isdisjoint(self.engine.parents[node]):
                 func = Fetching(func)
             if node in self.staying:
-                func = Keeping(func, os.path.join(self.scratch(), f"{node}.{order.attempt}.value"))
+                path = os.path.join(self.scratch(), f"{node}.{order.attempt}.value")
+                func = Keeping(func, path, self._extend)
         return func, args, dict(kwargs or {})
 
     def _with_values(self, node: int, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Any:
@@ -601,3 +618,7 @@ class LiveRun(MemoryRun):
         for one in new:
             self._listen(one)
         self.engine.want(new, why, time.time())
+
+
+def _no_extensions(value: Any, node: int, attempt: int) -> None:
+    raise TypeError(f"{value!r:.60} cannot be added to this run")
