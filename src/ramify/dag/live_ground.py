@@ -69,7 +69,7 @@ class LiveGround:
 
     def value(self, node: int) -> Any:
         """The value of a good node."""
-        return self.run.large.fetch(node, self.engine.keys[node])
+        return self.run.fetch(node)
 
     def error(self, node: int) -> BaseException | None:
         """Why a node has none."""

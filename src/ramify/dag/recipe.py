@@ -75,6 +75,7 @@ def _job(node: Node[Any]) -> NodeJob:
         job.policy = make_policy(
             retries=0 if options.retry is None else options.retry,
             timeout=options.timeout,
+            deadline=options.deadline,
             resources=options.amounts(),
             tags=options.tags,
             may_add=options.may_add,
