@@ -148,6 +148,14 @@ class RuleBook:
         self._rules_changed()
         return node
 
+    def has_fired(self, node: int, closures: Iterable[str]) -> None:
+        """A rule had fired before this driver began, and had acted on these closures."""
+        entry = self.entries[node]
+        for pattern in closures:
+            self._acted_on.setdefault(pattern, []).append(node)
+        self.applied.append(node)
+        self._end(entry)
+
     def _own_name(self, wanted: str) -> str:
         count = self._taken.get(wanted, 0)
         self._taken[wanted] = count + 1
@@ -348,17 +356,16 @@ class RuleBook:
         facts: dict[str, Any] = {"rule": self.name_of(node)}
         if growth.tags:
             facts["tags"] = {growth.key_of(one): sorted(tags) for one, tags in growth.tags.items()}
+        closures = sorted(read[1] for read, holds in reads.items() if read[0] == "closed" and holds)
+        if closures:
+            facts["closed"] = closures
         added = self.ground.add(node, attempt, growth, list(zip(keys, rules, strict=True)), facts)
         for one, tags in growth.tags.items():
             self.tag(growth.number_of(one), tags)
         for number, rule in zip(added, rules, strict=True):
             self.take_rule(number, rule, node)
-        for read, holds in reads.items():
-            if read[0] == "closed" and holds:
-                self._acted_on.setdefault(read[1], []).append(node)
         engine.succeeded(node, attempt, None, time.time())
-        self.applied.append(node)
-        self._end(entry)
+        self.has_fired(node, closures)
 
     def _bounded(self, entry: Entry, rule: Rule) -> Rule:
         """A rule that a body adds may add at most what its parent may."""

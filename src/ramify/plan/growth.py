@@ -63,6 +63,12 @@ def forget_growth(plan: Plan) -> None:
     plan.begin_anew()
 
 
+def prepare_growth(plan: Plan) -> None:
+    """Makes the files that growth is written to, so that the run can keep them from its beginning."""
+    for name in (GROWN, GROWN_NOTES):
+        _append(os.path.join(plan.path, name), b"")
+
+
 def _lines(path: str) -> Iterable[bytes]:
     try:
         with open(path, "rb") as file:

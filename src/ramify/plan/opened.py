@@ -49,8 +49,8 @@ class Plan:
         self._folders: dict[str, list[str]] | None = None
         self._codes: dict[str, CodeNote] | None = None
         self._drafted: dict[str, list[str]] | None = None
-        self._grown = b""
-        self._grown_size = -1
+        self._driven = False
+        self._grown = bytearray()
         self._builder = GraphBuilder()
 
     def __repr__(self) -> str:
@@ -85,10 +85,11 @@ class Plan:
         return dict(self._base)
 
     def begin_anew(self) -> None:
-        """Has only the definitions that the plan was made with count, until more are added."""
+        """Has only the definitions that the plan was made with count, until a driver adds more."""
+        self._driven = True
         self._all = self.drafted()
         self._some.clear()
-        self._grown, self._grown_size = b"", -1
+        self._grown.clear()
         self._folders = self._drafted = None
 
     @property
@@ -199,14 +200,22 @@ class Plan:
         self._folders = None
 
     def refresh(self) -> None:
-        """Looks for definitions that came since, for a worker; a plan that does not grow costs one look."""
+        """Looks for definitions that came since, for a worker; a plan that does not grow costs one look.
+
+        The driver's own object is told by `take_growth`.
+        """
+        if self._driven:
+            return
         path = os.path.join(self.path, GROWN)
         try:
             size = os.stat(path).st_size
         except FileNotFoundError:
             return
-        if size != self._grown_size:
-            self._grown, self._grown_size = read_bytes(path), size
+        if size != len(self._grown):
+            with open(path, "rb") as file:
+                file.seek(len(self._grown))
+                self._grown += file.read()
+            self._all = None
             self._some.clear()
             self.loaders.clear()
 
@@ -396,10 +405,10 @@ def _line(text: bytes, mark: bytes) -> bytes | None:
     return text[start : end if end >= 0 else len(text)]
 
 
-def _last_line(text: bytes, mark: bytes) -> bytes | None:
+def _last_line(text: bytearray, mark: bytes) -> bytes | None:
     """The last whole line that begins with a mark: what is cut short was never committed."""
     end = text.rfind(b"\n") + 1
     start = text.rfind(b"\n" + mark, 0, end) + 1
     if start == 0 and not text.startswith(mark):
         return None
-    return text[start : text.find(b"\n", start)] if start < end else None
+    return bytes(text[start : text.find(b"\n", start)]) if start < end else None

@@ -27,9 +27,11 @@ from ramify.journals.file import FileJournal
 from ramify.models import plain_retries
 from ramify.plan.codes import notes_of_today
 from ramify.plan.folder import read_plan
+from ramify.plan.growth import forget_growth, prepare_growth
 from ramify.plan.opened import Plan
+from ramify.ports import Executor
 from ramify.run.assemble import (
-    apply_policies,
+    Settings,
     elsewhere_of,
     forced_by,
     input_cache,
@@ -163,6 +165,7 @@ class Run:
 
     def _new_work(self) -> PlanWork:
         options = self.options
+        forget_growth(self.plan)
         return PlanWork(
             self.plan,
             FolderStore(self.plan.outputs),
@@ -198,7 +201,7 @@ class Run:
     def _make_driver(self) -> Driver:
         options, engine = self.options, self.engine
         policy = Policy(
-            fail_fast=options.on_failure == "fail_fast",
+            fail_fast=(options.on_failure or self._usual_on_failure()) == "fail_fast",
             workers=None if options.executor is not None else options.max_workers or 1,
             timeout=options.timeout,
             deadline=options.deadline,
@@ -208,10 +211,12 @@ class Run:
         policy.set_retries(plain_retries(options.retries or 0))
         order = partial(ranks, engine.keys, engine.parents, by_path=policy.workers != 1)
         queue = ReadyQueue(order, machine_limits(options.limits))
-        apply_policies(self.work, options, policy, queue)
+        settings = Settings(self.work, options, policy, queue)
+        settings.apply(range(len(engine)))
         check_demands(engine, queue.demands, queue.limits)
         interrupts = Interrupts()
         executors, queue.places = make_executors(self.work, options, policy, self.folder, interrupts)
+        growth = self._make_growth(settings, executors)
         recorder = Recorder(
             FileJournal(os.path.join(self.folder, JOURNAL), durable=options.durable),
             options.observers,
@@ -219,7 +224,7 @@ class Run:
             notes=self.work.notes,
             keep=self._keep,
         )
-        return Driver(
+        driver = Driver(
             engine,
             self.work,
             executors,
@@ -228,6 +233,23 @@ class Run:
             recorder=recorder,
             interrupts=interrupts,
         )
+        if growth is not None:
+            growth.take(driver)
+        return driver
+
+    def _usual_on_failure(self) -> str:
+        """Rules may wait for a failure."""
+        return "continue" if self.work.rules else "fail_fast"
+
+    def _make_growth(self, settings: Settings, executors: list[Executor]) -> Any:
+        """What makes the graph grow, if anything can; it is found by its name, as it stands above this."""
+        if not self.work.may_grow:
+            return None
+        from importlib import import_module
+
+        growth = import_module("ramify.dag.plan_growth").PlanGrowth(settings, len(executors))
+        executors.append(growth.executor)
+        return growth
 
     # ---- the run
 
@@ -253,6 +275,8 @@ class Run:
         recorder.begin(facts)
         if not self.resumed:
             recorder.journal.append(graph_record(self.engine))
+        if self.work.may_grow:
+            prepare_growth(self.plan)
         keep_definitions(self.plan, self.folder)
         self._open_traces()
         self._catalogue("began", facts)

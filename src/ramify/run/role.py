@@ -16,7 +16,8 @@ from math import inf
 from typing import Any
 
 from ramify.core.engine import Engine
-from ramify.core.table import CANCELLED, FAILED, GOOD, READY, RUNNING
+from ramify.core.graph import RULE
+from ramify.core.table import ASLEEP, CANCELLED, FAILED, GOOD, READY, RUNNING
 from ramify.core.views import counts, with_bad_parents
 from ramify.errors import RamifyWarning
 from ramify.executors.threads import ThreadExecutor
@@ -74,6 +75,8 @@ class Role:
         self._written = time.monotonic()
         self._begun = False
         self.grower: Grower | None = None
+        self.grow_place: int | None = None
+        """The executor of passes of growth, where they do not count as work."""
         self.done = False
         self._over = False
 
@@ -169,8 +172,11 @@ class Role:
         queue, state, places = self.queue, self.engine.state, self.queue.places
         short = True
         orders: list[tuple[int, Order]] = []
-        while limit is None or self.running < limit:
-            node = queue.pop(self.full)
+        while True:
+            is_full = limit is not None and self.running - self._passes() >= limit
+            if is_full and self.grow_place is None:
+                break
+            node = queue.pop(self._all_but_growth() if is_full else self.full)
             if node is None:
                 break
             if state[node] == READY and node not in self._delayed:
@@ -188,6 +194,14 @@ class Role:
             for place in sorted({place for place, _ in orders}):
                 self.executors[place].submit([order for where, order in orders if where == place])
         return short
+
+    def _passes(self) -> int:
+        """How many passes of growth are under way: no worker is busy with them."""
+        return 0 if self.grow_place is None else self.in_flight[self.grow_place]
+
+    def _all_but_growth(self) -> set[int]:
+        assert self.grow_place is not None, "it was asked for"
+        return self.full | (set(range(len(self.executors))) - {self.grow_place})
 
     def _is_short(self, place: int, order: Order) -> bool:
         executor = self.executors[place]
@@ -241,6 +255,8 @@ class Role:
         if self.queue.demands:
             self.queue.release(node)
         why = self._stop_why.pop((node, attempt), None) if self._stop_why else None
+        if outcome.kind == "ok" and outcome.record is not None and not outcome.digest:
+            outcome = self.work.as_pass(node, attempt, outcome)
         if isinstance(outcome, Pass):
             self._passed(node, attempt, outcome)
         elif outcome.kind == "ok":
@@ -417,9 +433,11 @@ class Role:
         return counts(self.engine)
 
     def is_good(self) -> bool:
-        """Whether all that was wanted has a value."""
-        state, wanted = self.engine.state, self.engine.wanted
-        return all(GOOD[state[n]] for n in range(len(state)) if wanted[n])
+        """Whether all that was wanted has a value; rules that never fired do not count."""
+        state, wanted, flags = self.engine.state, self.engine.wanted, self.engine.flags
+        return all(
+            GOOD[state[n]] or (state[n] == ASLEEP and flags[n] & RULE) for n in range(len(state)) if wanted[n]
+        )
 
 
 def _again() -> None:
