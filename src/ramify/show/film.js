@@ -98,10 +98,11 @@ function ramifyFilm(film, holder, bar) {
   };
 
   let clock = 0;
+  const sign = ask("play").querySelector("path").getAttribute("d");
   const playing = (on) => {
     clearTimeout(clock);
     clock = on ? setTimeout(tick, 400 / Number(ask("speed").value)) : 0;
-    ask("play").textContent = on ? "❚❚" : "▶";
+    ask("play").querySelector("path").setAttribute("d", on ? "M5 3V13M11 3V13" : sign);
     ask("play").setAttribute("aria-label", on ? "Pause" : "Play");
   };
   const tick = () => {

@@ -31,16 +31,18 @@ SCRIPT: Final = Path(__file__).with_name("film.js")
 _START: Final = """
 const ramifyHolder = document.querySelector(".rg-holder");
 ramifyPanZoom(ramifyHolder, null);
-ramifyFilm(JSON.parse(document.querySelector("#film").textContent), ramifyHolder, document.querySelector(".bar"));
+const ramifyData = JSON.parse(document.querySelector("#film").textContent);
+ramifyFilm(ramifyData, ramifyHolder, document.querySelector(".bar"));
 """
 
 _BUTTONS: Final = (
-    ("first", "First frame", "⏮"),
-    ("back", "One frame back", "◀"),
-    ("play", "Play", "▶"),
-    ("next", "One frame on", "▶▏"),
-    ("last", "Last frame", "⏭"),
+    ("first", "First frame", "M3 3V13M13 3 6 8 13 13Z"),
+    ("back", "One frame back", "M11 3 4 8 11 13Z"),
+    ("play", "Play", "M4 2.5 13 8 4 13.5Z"),
+    ("next", "One frame on", "M5 3 12 8 5 13Z"),
+    ("last", "Last frame", "M13 3V13M3 3 10 8 3 13Z"),
 )
+"""The controls: what the script calls them, what they are called for people, their signs."""
 
 
 def save_frames(scene: Scene, frames: Sequence[Frame], folder: str) -> list[str]:
@@ -65,14 +67,15 @@ def draw_film(scene: Scene, frames: Sequence[Frame]) -> str:
     script = f"{PAN_AND_ZOOM.read_text(encoding='utf-8')}{SCRIPT.read_text(encoding='utf-8')}{_START}"
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    data = msgspec.json.encode(_film(scene, frames)).decode().replace("<", "\\u003c")
+    film = _film(scene, frames)
+    data = msgspec.json.encode(film).decode().replace("<", "\\u003c")
     picture = draw_on(scene.drawing, scene.shapes, legend=False)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{xml(scene.title)}</title><style>{_style()}</style></head><body>"
-        f"<header><h1>{xml(scene.title)}</h1>{_bar(frames)}</header>"
+        f"<header><h1>{xml(scene.title)}</h1>{_bar(film)}</header>"
         f'<main class="rg-holder">{picture}</main>'
         f'<script id="film" type="application/json">{data}</script>'
         f"<script>{script}</script></body></html>\n"
@@ -126,9 +129,17 @@ def _tallies(scene: Scene, shapes: Sequence[Shape]) -> Iterator[tuple[str, list[
 # ---- what a person reads
 
 
-def _bar(frames: Sequence[Frame]) -> str:
+def _bar(film: dict[str, Any]) -> str:
+    """The controls, and a legend of the statuses that come up."""
+    frames = film["frames"]
+    used = [
+        status for place, status in enumerate(STATUSES) if any(frame["counts"][place] for frame in frames)
+    ]
     buttons = "".join(
-        f'<button type="button" data-do="{name}" aria-label="{label}" title="{label}">{sign}</button>'
+        f'<button type="button" data-do="{name}" aria-label="{label}" title="{label}">'
+        f'<svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true"><path d="{sign}"'
+        ' fill="currentColor" stroke="currentColor" stroke-width="1.5" stroke-linejoin="round"/>'
+        "</svg></button>"
         for name, label, sign in _BUTTONS
     )
     speeds = "".join(
@@ -141,7 +152,7 @@ def _bar(frames: Sequence[Frame]) -> str:
         ' aria-label="Frame">'
         '<output data-do="time" aria-live="off"></output>'
         f'<label>Speed <select data-do="speed">{speeds}</select></label></div>'
-        f'<div class="row legend">{"".join(map(_entry, STATUSES))}</div>'
+        f'<div class="row legend">{"".join(map(_entry, used))}</div>'
         '<div class="row grew" data-do="grew"></div></div>'
     )
 

@@ -14,13 +14,12 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from ramify.core.engine import Engine
-from ramify.core.graph import GATHER, KIND, RULE
 from ramify.core.replay import replay
 from ramify.core.table import NAMES
 from ramify.errors import ArgumentError
 from ramify.run.view import RunView, load_graph
+from ramify.show.growth_words import grown_by, growth_text, is_shown
 from ramify.show.picture import CANCELLED, COMPLETED, FAILED, NOT_STARTED, PARENT_FAILED, REUSED, RUNNING
-from ramify.show.text import several, visible
 
 COUNT: Final = 60
 """So many frames are made if nothing else is said."""
@@ -44,7 +43,7 @@ class Frame(msgspec.Struct, frozen=True):
     """A graph at a moment: `seconds` since the run began, the engine's state of each node that was there.
 
     `states` are numbers of `core.table.NAMES`, by node number: its length tells which nodes were there.
-    `grew` says what had come since the frame before, in words.
+    `grew` says what had come since the frame before, in words; of moments that were chosen, the first has none.
     """
 
     seconds: float
@@ -97,7 +96,8 @@ class Timeline(RunView):
             self._now = max(self._now, self._since(t))
             if letter in "+g":
                 new = fact[0] if letter == "g" else fact
-                self._grew(self._now, range(known, known + len(new)), self._by(node))
+                by = grown_by(self.engine, node, self.name_of)
+                self._grew(self._now, range(known, known + len(new)), by)
                 known += len(new)
             elif (letter in _NEWS or (letter in "el" and fact is not None)) and self.is_shown(node):
                 self._changed()
@@ -107,13 +107,6 @@ class Timeline(RunView):
         if self._began is None and t > 0:
             self._began = t
         return max(0.0, t - (self._began or t))
-
-    def _by(self, node: int) -> str:
-        if node < 0:
-            return ""
-        key = self.engine.keys[node]
-        rule = bool(self.engine.flags[node] & RULE)
-        return f"rule {key.partition('/')[2]}" if rule else self.name_of(node)
 
     def _grew(self, seconds: float, nodes: range, by: str) -> None:
         if any(self.is_shown(node) for node in nodes):
@@ -131,8 +124,7 @@ class Timeline(RunView):
 
     def is_shown(self, node: int) -> bool:
         """Whether the node does work of the graph; -1 stands for all."""
-        flags = self.engine.flags[node] if node >= 0 else 0
-        return flags & KIND != GATHER and not flags & RULE
+        return node < 0 or is_shown(self.engine, node)
 
     def name_of(self, node: int) -> str:
         """What a person calls the node."""
@@ -150,7 +142,8 @@ class Timeline(RunView):
         """
         try:
             share = isinstance(time, str) and time.strip().endswith("%")
-            number = float(str(time).strip().rstrip("%")) * (self.seconds / 100 if share else 1)
+            number = float(str(time).strip().removesuffix("%"))
+            number = number / 100 * self.seconds if share else number
         except ValueError:
             number = math.nan
         if number >= 0:
@@ -171,9 +164,10 @@ class Timeline(RunView):
         else:
             seconds = sorted(self.second(one) for one in at)
             chosen = [(one, self._position(one)) for one in seconds]
-        told = self._told([position for _, position in chosen])
-        played = self._played([position for _, position in chosen])
-        return [Frame(when, states, grew) for (when, _), states, grew in zip(chosen, played, told, strict=True)]
+        positions = [position for _, position in chosen]
+        told = self._told(positions, 0 if at is None or not positions else positions[0])
+        seen = zip(chosen, self._played(positions), told, strict=True)
+        return [Frame(when, states, grew) for (when, _), states, grew in seen]
 
     def _position(self, seconds: float) -> int:
         place = bisect_right(self._at, seconds)
@@ -196,8 +190,8 @@ class Timeline(RunView):
         chosen.update(_even(rest, count - len(chosen)))
         return sorted(chosen)
 
-    def _told(self, positions: Sequence[int]) -> Iterator[str]:
-        place = 0
+    def _told(self, positions: Sequence[int], start: int) -> Iterator[str]:
+        place = sum(growth.position <= start for growth in self.growths)
         for position in positions:
             first = place
             while place < len(self.growths) and self.growths[place].position <= position:
@@ -243,19 +237,6 @@ def _even(numbers: Sequence[int], count: int) -> list[int]:
     if len(numbers) <= count:
         return list(numbers)
     return [numbers[(2 * place + 1) * len(numbers) // (2 * count)] for place in range(count)]
-
-
-def growth_text(names: list[str], by: list[str]) -> str:
-    """Nodes that came, and by whom.
-
-    >>> growth_text(["m0", "m1", "m2", "m3", "m4"], ["rule map"])
-    '+ 5 nodes by rule map: m0, m1, m2, and 2 more'
-    """
-    if not names:
-        return ""
-    nodes = f"+ {len(names)} {'node' if len(names) == 1 else 'nodes'}"
-    whom = visible(by[0]) + (f" and {len(by) - 1} more" if len(by) > 1 else "") if by else ""
-    return f"{nodes}{' by ' if whom else ''}{whom}: {several(names, 3)}"
 
 
 def timeline(view: RunView) -> Timeline:

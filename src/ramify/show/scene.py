@@ -1,4 +1,4 @@
-"""One layout for all frames of a run: that of the graph as it is at last, so that nothing moves as it grows."""
+"""One layout for all frames of a run, that of the graph as it is at last: nothing moves as it grows."""
 
 from __future__ import annotations
 
