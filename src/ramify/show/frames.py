@@ -43,7 +43,7 @@ class Frame(msgspec.Struct, frozen=True):
     """A graph at a moment: `seconds` since the run began, the engine's state of each node that was there.
 
     `states` are numbers of `core.table.NAMES`, by node number: its length tells which nodes were there.
-    `grew` says what had come since the frame before, in words; of moments that were chosen, the first has none.
+    `grew` says what had come since the frame before, in words; the first of chosen moments says nothing.
     """
 
     seconds: float
