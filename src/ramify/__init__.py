@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ramify.dag.delayed import task as task
     from ramify.dag.draft import DAG as DAG
     from ramify.dag.evaluate import execute_plan as execute_plan
+    from ramify.dag.extend import BoundReached as BoundReached
+    from ramify.dag.extend import Extend as Extend
     from ramify.dag.grid import ParametrizedJob as ParametrizedJob
     from ramify.dag.job import Job as Job
     from ramify.dag.logs import list_logs as list_logs
@@ -83,6 +85,9 @@ if TYPE_CHECKING:
     from ramify.errors import UnpicklableError as UnpicklableError
     from ramify.errors import ValueReleased as ValueReleased
     from ramify.errors import WorkerDied as WorkerDied
+    from ramify.executors.celery import CeleryExecutor as CeleryExecutor
+    from ramify.executors.dask import DaskExecutor as DaskExecutor
+    from ramify.executors.ipyparallel import IPyParallelExecutor as IPyParallelExecutor
     from ramify.models import Backoff as Backoff
     from ramify.models import RetryPolicy as RetryPolicy
     from ramify.models import RetryStrategy as RetryStrategy
@@ -109,6 +114,7 @@ _HOMES = {
     "ramify.dag.delayed": "compute delayed task",
     "ramify.dag.draft": "DAG",
     "ramify.dag.evaluate": "execute_plan",
+    "ramify.dag.extend": "BoundReached Extend",
     "ramify.dag.grid": "ParametrizedJob",
     "ramify.dag.job": "Job",
     "ramify.dag.logs": "list_logs server_logs",
@@ -128,6 +134,9 @@ _HOMES = {
         "RuleDeadlock RunOverError RunTimeout StartedError StorageError TargetError UnfiredRule "
         "UnknownKeyError UnknownRunError UnpicklableError ValueReleased WorkerDied"
     ),
+    "ramify.executors.celery": "CeleryExecutor",
+    "ramify.executors.dask": "DaskExecutor",
+    "ramify.executors.ipyparallel": "IPyParallelExecutor",
     "ramify.models": "Backoff RetryPolicy RetryStrategy",
     "ramify.plan.load": (
         "load_callable load_inputs_and_callable load_job_definition load_job_inputs rerun_snippet"

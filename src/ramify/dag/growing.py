@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ramify.dag.execution import by_name
 from ramify.dag.rules import Body, MayAdd, Predicate, Rule, as_rule
@@ -30,6 +30,7 @@ class Growing:
     def _init_growing(self) -> None:
         self._rules = []
         self._book = None
+        self._extender: Any = None
 
     def add_rule(
         self, rule: Any, body: Body | None = None, *, name: str | None = None, may_add: MayAdd = None
@@ -116,6 +117,8 @@ class Growing:
     def _start_rules(self, graph: Submitted, run: LiveRun, **options: Any) -> None:
         """Gives a run the rules of the draft; before it is launched."""
         self._book = None
+        self._extender = by_name("live_extend", "LiveExtender")(graph, run)
+        run.take_extensions(cast(type, by_name("extend", "Extend")), self._extender.settle)
         if self._rules:
             book = self._new_book(graph, run, **options)
             for rule in self._rules:

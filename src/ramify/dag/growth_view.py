@@ -218,7 +218,10 @@ class GrowthView(GraphView):
             name = self._free_name(function_name(func))
         node = NewNode(self._growth, name, func, args, kwargs, options)
         for value in (*args, *kwargs.values()):
-            if type(value) not in ATOMS:
+            kind = type(value)
+            if kind is NodeView or kind is NewNode:
+                self._growth.check_reference(value)
+            elif kind not in ATOMS:
                 for one in find(value, STANDS):
                     self._growth.check_reference(one)
         self._check_free(node.key, node)

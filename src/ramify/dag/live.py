@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from ramify.core.table import FAILED
 from ramify.dag.data_nodes import DataNodes
 from ramify.dag.execution import by_name
+from ramify.dag.expanding import Expanding
 from ramify.dag.looking import Looking
 from ramify.dag.node import Node
 from ramify.dag.owner import GraphOwner
@@ -30,7 +31,7 @@ T = TypeVar("T")
 Callback = Callable[[Any], object]
 
 
-class Live(DataNodes, Recorded, Looking):
+class Live(DataNodes, Expanding, Recorded, Looking):
     """What a DAG can do with nodes that are submitted to it."""
 
     max_workers: int | None
@@ -51,6 +52,8 @@ class Live(DataNodes, Recorded, Looking):
         @property
         def id(self) -> UUID:
             """What the graph is known by."""
+
+        _extender: Any
 
         def _start_rules(self, graph: Submitted, run: LiveRun, **options: Any) -> None: ...
 

@@ -17,7 +17,7 @@ from ramify.dag.order import parents_first
 from ramify.dag.status import Status
 from ramify.errors import DuplicateKeyError, GraphError
 from ramify.run.memory import Ref
-from ramify.values.substitution import find, replace
+from ramify.values.substitution import ATOMS, find, replace
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -120,10 +120,10 @@ class LiveGround:
         order: Sequence[int] = range(len(drafts))
         if any(parent >= n for n, parents in needs.items() for parent in parents):
             order = parents_first(needs, lambda n: drafts[n].key)
-            _renumber(drafts, {base + old: base + new for new, old in enumerate(order)}, base)
-        _check_keys([draft.key for draft in drafts], engine.number)
+            renumber(drafts, {base + old: base + new for new, old in enumerate(order)}, base)
+        check_keys([draft.key for draft in drafts], engine.number)
         for old in order:
-            self._hand_over(drafts[old])
+            self.graph.take_grown(self.run, drafts[old])
         return list(range(base, len(engine)))
 
     def _drafts(self, items: Sequence[NewNode | Placed], base: int) -> list[Draft]:
@@ -137,12 +137,7 @@ class LiveGround:
         put = partial(self._stand, numbers=numbers)
         kinds = (*STANDS, *self.graph.stands)
         new = [item for item in items if isinstance(item, NewNode)]
-        if len(new) == len(items) and not any(find((d.args, d.kwargs), self.graph.stands) for d in drafts):
-            for draft in drafts:
-                tree = replace((draft.args, draft.kwargs), STANDS, put)
-                draft.args, draft.kwargs = tree
-                draft.parents = list(dict.fromkeys(int(ref) for ref in find(tree, Ref)))
-        else:
+        if len(new) < len(items) or not all(_resolve(draft, put, self.graph.stands) for draft in drafts):
             drafts = self._with_keyed(items, drafts, base, kinds, put)
         for item, draft in zip(new, drafts, strict=False):
             draft.node = self._node_of(item, draft)
@@ -190,23 +185,6 @@ class LiveGround:
         node._name = item.name if item.name != item.key else None
         return node
 
-    def _hand_over(self, draft: Draft) -> None:
-        graph, number = self.graph, len(self.engine)
-        name = draft.key
-        if draft.node is not None:
-            draft.node._owner = graph
-            if draft.node._name is not None:
-                name = graph.labels[number] = draft.node._name
-                draft.node._name = None
-        graph.nodes.append(draft.node)
-        graph.keys.append(draft.key)
-        graph._taken.add(draft.key)
-        if draft.hidden:
-            graph.hidden.add(number)
-        else:
-            graph.names.setdefault(name, number)
-        graph._hand_over(self.run, number, draft)
-
     def wrote(self, node: int, facts: dict[str, Any], new: Sequence[int]) -> None:
         """Writes down what a grow node added, and has it wanted."""
         run = self.run
@@ -216,7 +194,24 @@ class LiveGround:
         self.engine.want(new, f"{self.engine.keys[node]} added it", time.time())
 
 
-def _renumber(drafts: Sequence[Draft], new: dict[int, int], base: int) -> None:
+def _resolve(draft: Draft, put: Callable[[Any], Any], drafts: tuple[type, ...]) -> bool:
+    """Replaces nodes among the arguments by what stands for their values; False where there are jobs."""
+    if not draft.kwargs:
+        kinds = list(map(type, draft.args))
+        if all(kind in ATOMS or kind is NodeView or kind is NewNode for kind in kinds):
+            is_node = [kind is NodeView or kind is NewNode for kind in kinds]
+            args = [put(arg) if node else arg for arg, node in zip(draft.args, is_node, strict=True)]
+            draft.args = tuple(args)
+            draft.parents = list(dict.fromkeys(int(a) for a, n in zip(args, is_node, strict=True) if n))
+            return True
+    tree = replace((draft.args, draft.kwargs), STANDS, put)
+    draft.args, draft.kwargs = tree
+    draft.parents = list(dict.fromkeys(int(ref) for ref in find(tree, Ref)))
+    return not find(tree, drafts)
+
+
+def renumber(drafts: Sequence[Draft], new: dict[int, int], base: int) -> None:
+    """Gives drafts from `base` on other numbers."""
     for draft in drafts:
         if any(parent >= base for parent in draft.parents):
             tree = (draft.args, draft.kwargs)
@@ -227,7 +222,7 @@ def _renumber(drafts: Sequence[Draft], new: dict[int, int], base: int) -> None:
             draft.node._args, draft.node._kwargs = draft.args, draft.kwargs
 
 
-def _check_keys(keys: Sequence[str], taken: Container[str]) -> None:
+def check_keys(keys: Sequence[str], taken: Container[str]) -> None:
     """Raises `DuplicateKeyError` where two nodes would have one key; nothing was added then."""
     seen: set[str] = set()
     for key in keys:

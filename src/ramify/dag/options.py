@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
+from types import FunctionType
 from typing import Any, Final
 
 import msgspec
@@ -166,7 +167,10 @@ def merged(given: NodeOptions | None, options: Mapping[str, Any]) -> NodeOptions
     return msgspec.structs.replace(given or _NONE, **known).check()
 
 
-def _parameters(func: Callable[..., Any]) -> Mapping[str, Any]:
+def _parameters(func: Callable[..., Any]) -> Container[str]:
+    if type(func) is FunctionType and not func.__dict__:  # as the signature says, at a tenth of its price
+        code = func.__code__
+        return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     try:
         return inspect.signature(func).parameters
     except (ValueError, TypeError):  # some builtins have none

@@ -11,7 +11,6 @@ closure that does not hold any more, or a change since a no, is a reason to ask 
 
 from __future__ import annotations
 
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -19,10 +18,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ramify.core.adders import Adders, able_to_fire
 from ramify.core.graph import GATHER, KIND, RULE
-from ramify.core.patterns import fits, is_glob, prefix_of
+from ramify.core.patterns import fits, is_glob
 from ramify.core.table import ASLEEP, BAD, GOOD, REST
 from ramify.dag.graph_view import GraphView, Read
 from ramify.dag.growth_view import Growth, GrowthView
+from ramify.dag.node_index import NodeIndex
 from ramify.dag.rules import Rule
 from ramify.errors import GrowthError, RamifyWarning, RuleDeadlock, UnfiredRule
 from ramify.run.growing import Pass
@@ -116,15 +116,14 @@ class RuleBook:
         self._open: dict[int, None] = {}
         self._seen = 0
         self._tags: dict[int, frozenset[str]] = {}
-        self._members: dict[str, list[int]] = {}
-        self._by_prefix: dict[str, list[str]] = {}
-        self._lengths: list[int] = []
+        self._index = NodeIndex()
+        self._closures: dict[str, None] = {}
+        """The texts of closures that rules wait for."""
         self._readers: dict[Read, dict[int, None]] = {}
         self._due: dict[int, None] = {}
         self._acted_on: dict[str, list[int]] = {}
         self._declared: set[str] = set()
         self._told: set[int] = set()
-        self._index = threading.Lock()
 
     # ---- rules
 
@@ -242,43 +241,17 @@ class RuleBook:
         """Gives a node more tags; by whoever drives."""
         before = self.tags_of(node)
         after = self._tags[node] = before | frozenset(tags)
-        with self._index:
-            for tag in after - before:
-                if tag in self._members and node not in self._members[tag]:
-                    self._join(tag, node)
+        for fresh in self._index.tag(node, sorted(after - before)):
+            self._rouse(("glob", fresh))
         self._changed()
 
     def members(self, pattern: str) -> list[int]:
-        """The nodes that a text means; the first question costs a look at all, later ones nothing."""
-        known = self._members.get(pattern)
-        if known is None:
-            with self._index:
-                known = self._members.get(pattern)
-                if known is None:
-                    known = self._first_look(pattern)
-        return known
-
-    def _first_look(self, pattern: str) -> list[int]:
-        found = [n for n in range(self._seen) if self._is_work(n) and self._is_meant(n, pattern)]
-        self._members[pattern] = found
-        prefix = prefix_of(pattern)
-        self._by_prefix.setdefault(prefix, []).append(pattern)
-        if len(prefix) not in self._lengths:
-            self._lengths = sorted({*self._lengths, len(prefix)})
-        return found
-
-    def _is_meant(self, node: int, pattern: str) -> bool:
-        """Whether a text means a node, by its key, by what people call it, or by a tag."""
-        key, name = self.engine.keys[node], self.ground.name_of(node)
-        return fits(pattern, key, self.tags_of(node)) or (name != key and fits(pattern, name))
+        """The nodes that a text means."""
+        return self._index.members(pattern)
 
     def is_declared(self, pattern: str) -> bool:
         """Whether the text can mean nodes that are still to come, rather than a key that was mistyped."""
         return is_glob(pattern) or pattern in self._declared
-
-    def _join(self, pattern: str, node: int) -> None:
-        self._members[pattern].append(node)
-        self._rouse(("glob", pattern))
 
     def _changed(self) -> None:
         self.version += 1
@@ -296,12 +269,10 @@ class RuleBook:
         if node not in self.adders.declared:
             return
         self.adders.close(node)
-        for read in [r for r in self._readers if r[0] == "closed"]:
-            if any(
-                not self.adders.is_blocked(read[1], {rule, *self.entries[rule].ignored})
-                for rule in self._readers.get(read, ())
-            ):
-                self._rouse(read)
+        for which in list(self._closures):
+            readers = self._readers.get(("closed", which), ())
+            if any(self.is_closed(which, rule) for rule in readers):
+                self._rouse(("closed", which))
 
     # ---- asking, in the thread of growth
 
@@ -335,6 +306,8 @@ class RuleBook:
                 waits_for += read[1]
             else:
                 self._readers.setdefault(read, {})[node] = None
+                if read[0] == "closed":
+                    self._closures[read[1]] = None
                 if read[0] == "node":
                     engine.notice(read[1])
         engine.slept(node, attempt, waits_for, time.time())
@@ -348,7 +321,7 @@ class RuleBook:
         if kind == "node":
             return self.engine.state[what]
         if kind == "glob":
-            return len(self._members[what])
+            return len(self.members(what))
         if kind == "key":
             return 0 if self.number_of(what) is None else 1
         if kind == "closed":
@@ -443,6 +416,8 @@ class RuleBook:
                 readers.pop(entry.node, None)
                 if not readers:
                     del self._readers[read]
+                    if read[0] == "closed":
+                        del self._closures[read[1]]
         entry.reads = {}
 
     # ---- waking, by whoever drives
@@ -492,10 +467,9 @@ class RuleBook:
         engine, first = self.engine, self._seen
         if first == len(engine):
             return
-        with self._index:
-            for node in range(first, len(engine)):
-                self._note(node)
-            self._seen = len(engine)
+        for node in range(first, len(engine)):
+            self._note(node)
+        self._seen = len(engine)
         self._changed()
 
     def _note(self, node: int) -> None:
@@ -510,15 +484,14 @@ class RuleBook:
             self.adders.open(node, (*may_add, key))
             self._declared.update(may_add)
             engine.notice(node)
-        names = dict.fromkeys((key, self.ground.name_of(node)))
-        meant = {tag for tag in self.tags_of(node) if tag in self._members}
-        for name in names:
-            self._rouse(("key", name))
-            for length in self._lengths:
-                known = self._by_prefix.get(name[:length], ())
-                meant.update(p for p in known if fits(p, name))
-        for pattern in sorted(meant):
-            self._join(pattern, node)
+        name = self.ground.name_of(node)
+        readers = self._readers
+        for text in self._index.add(node, key, name, self.tags_of(node)):
+            if ("glob", text) in readers:
+                self._rouse(("glob", text))
+        for text in (key, name):
+            if ("key", text) in readers:
+                self._rouse(("key", text))
 
     # ---- the end
 
@@ -613,7 +586,7 @@ class RuleBook:
         engine, (kind, what) = self.engine, read
         if kind == "key":
             return f"a node {what!r}, which is not there"
-        if kind == "glob" and not self._members.get(what):
+        if kind == "glob" and not self.members(what):
             return f"nodes {what!r}, of which there are none"
         if kind == "glob":
             return ""

@@ -374,9 +374,27 @@ class Submitted:
             return
         top = {int(a) for a in draft.kwargs.values() if isinstance(a, int) and type(a) is not int}
         nested = [parent for parent in draft.parents if parent not in top]
-        run.add(draft.key, draft.func, (), draft.kwargs, draft.after, nested=nested)
+        grows = draft.policy.may_add is not None
+        run.add(draft.key, draft.func, (), draft.kwargs, draft.after, nested=nested, grows=grows)
         self.dag._apply_policy(run, number, draft.policy)
         self._note(number, draft.policy.tags, draft.policy.may_add)
+
+    def take_grown(self, run: LiveRun, draft: Draft) -> None:
+        """Adds a node that came while the graph runs; by whoever drives."""
+        number, name, node = len(run.engine), draft.key, draft.node
+        if node is not None:
+            node._owner = self
+            if node._name is not None:
+                name = self.labels[number] = node._name
+                node._name = None
+        self.nodes.append(node)
+        self.keys.append(draft.key)
+        self._taken.add(draft.key)
+        if draft.hidden:
+            self.hidden.add(number)
+        else:
+            self.names.setdefault(name, number)
+        self._hand_over(run, number, draft)
 
     def hand_over(self, run: LiveRun, node: Node[Any]) -> None:
         """Adds a node to the run, under the number that it has."""
@@ -390,7 +408,9 @@ class Submitted:
             top = {int(a) for a in (*node._args, *node._kwargs.values()) if type(a) is Ref}
             nested = [parent for parent in node._parents if parent not in top]
         number = run.add(
-            self.keys[node._number], node.func, node._args, node._kwargs, node._after, nested=nested
+            *(self.keys[node._number], node.func, node._args, node._kwargs, node._after),
+            nested=nested,
+            grows=node._options is not None and node._options.may_add is not None,
         )
         assert number == node._number, "nodes are handed over in the order of their numbers"
         if node._options is not None or self.dag.use_processes:

@@ -93,7 +93,10 @@ class LiveRun(MemoryRun):
         self._gates: dict[int, list[threading.Lock]] = {}
         self._changing = threading.RLock()
         self._session: threading.Thread | None = None
+        self._extend: type | None = None
+        self._extender: Callable[[Any, int, int], None] = _no_extensions
         self._scratch: Any = None
+        self._threads: ThreadExecutor | None = None
         self.grower: Grower | None = None
         self._quiet = threading.Event()
         self.given_up = threading.Event()
@@ -221,7 +224,7 @@ class LiveRun(MemoryRun):
         return self._place_of[name]
 
     def _make_threads(self) -> Executor:
-        threads = ThreadExecutor(self._performer(), self._workers)
+        threads = self._threads = ThreadExecutor(self._performer(), self._workers)
         if self.owner is not None:
             threads.on_abandon = self.owner.abandoned
         return threads
@@ -478,7 +481,21 @@ class LiveRun(MemoryRun):
 
     def made(self, value: Any) -> Outcome:
         """The good outcome for a value; a pass of a grow node is one already."""
-        return value if type(value) is Pass else super().made(value)
+        if type(value) is Pass:
+            return value
+        if type(value) is self._extend:
+            return Pass("ok", settle=partial(self._extender, value))
+        return super().made(value)
+
+    def take_extensions(self, kind: type, settle: Callable[[Any, int, int], None]) -> None:
+        """Has `settle(value, node, attempt)` called by whoever drives for values of this class."""
+        self._extend, self._extender = kind, settle
+
+    def redefine(self, node: int, func: Callable[[], Any]) -> None:
+        """Has the next attempt of a node call this, in a thread of this process; by whoever drives."""
+        self._functions[node], self._arguments[node], self._inside[node] = func, (), NONE
+        self._keywords.pop(node, None)
+        self.queue.places.pop(node, None)
 
     def _failure(self, node: int, error: BaseException) -> Outcome:
         self._keep_error(node, error)
@@ -519,7 +536,7 @@ class LiveRun(MemoryRun):
 
     def make_grow_executor(self) -> Executor:
         """One thread: passes are made one at a time."""
-        return ThreadExecutor(self.perform, 1, name="ramify-grow")
+        return ThreadExecutor(self.perform, 1, name="ramify-grow", host=self._threads)
 
     def _note_added(self) -> None:
         """Writes down the nodes that are new, so that the journal alone tells the graph."""
@@ -571,3 +588,7 @@ class LiveRun(MemoryRun):
         for one in new:
             self._listen(one)
         self.engine.want(new, why, time.time())
+
+
+def _no_extensions(value: Any, node: int, attempt: int) -> None:
+    raise TypeError(f"{value!r:.60} cannot be added to this run")

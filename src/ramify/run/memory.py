@@ -11,6 +11,7 @@ from types import CoroutineType
 from typing import Any, Self
 
 from ramify.core.engine import EVERYTHING, Engine
+from ramify.core.graph import GROW, WORK
 from ramify.core.table import BLOCKED, CANCELLED, FAILED, GOOD
 from ramify.errors import (
     DuplicateKeyError,
@@ -131,12 +132,13 @@ keep it, add the call with keep=True, hold it, or make the run with keep="all"
         *,
         keep: bool = False,
         nested: Sequence[int] = (),
+        grows: bool = False,
     ) -> Ref:
         """Adds a call and returns what stands for its value; a `Ref` among the arguments is a parent.
 
         `nested` are those that are not arguments themselves, but stand in containers that are. `after` are
         nodes that must be good first although their values are not used. `keep` keeps the value as long as
-        the run, however large it is.
+        the run, however large it is. `grows`: it may add nodes.
         """
         parents = [int(a) for a in args if type(a) is Ref] if args else []
         if kwargs:
@@ -148,7 +150,7 @@ keep it, add the call with keep=True, hold it, or make the run with keep="all"
         used = parents
         if after or len(parents) > 1:
             parents = list(dict.fromkeys((*parents, *map(int, after))))
-        node = self.engine.add(key, tuple(parents))
+        node = self.engine.add(key, tuple(parents), GROW if grows else WORK)
         values = self.values
         if node != len(values):
             return self._again(node, func, args, kwargs)
