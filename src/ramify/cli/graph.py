@@ -12,6 +12,7 @@ from ramify.cli.find import RUN_HELP, complete_run, find_run
 from ramify.cli.output import json_option, put_json, put_lines, verbose_option
 from ramify.core.graph import GATHER, KIND
 from ramify.files.local import write_atomic
+from ramify.show.film import Film
 from ramify.show.frames import COUNT, WORDS, Frame, Timeline, timeline
 from ramify.show.picture import LIMIT, Shape, counts
 from ramify.show.scene import Scene
@@ -66,7 +67,10 @@ def graph(
     scene = Scene(told, limit)
     made: list[str] = []
     if frames or animate or gif:
-        made = _film(scene, told.frames(count), frames, animate, gif)
+        film = Film(scene, told.frames(count))
+        for path, suffixes in ((frames, ("",)), (animate, (".html", ".htm")), (gif, (".gif",))):
+            if path:
+                made.append(_save(film, path, suffixes))
     (frame,) = told.frames(at=["100%" if at is None else at])
     if output or not (made or as_json):
         made.append(_still(scene, frame, output or f"{told.name}.svg", at is not None))
@@ -83,24 +87,12 @@ def _check(output: str | None, at: str | None, films: tuple[str | None, ...]) ->
         raise click.UsageError("--at is one moment, --frames, --animate and --gif are all: give one of them")
 
 
-def _film(
-    scene: Scene, frames: list[Frame], folder: str | None, page: str | None, gif: str | None
-) -> list[str]:
-    from ramify.show.film import draw_film, save_frames
-
-    made = []
-    if folder:
-        save_frames(scene, frames, folder)
-        made.append(folder)
-    if page:
-        write_atomic(page, draw_film(scene, frames).encode())
-        made.append(page)
-    if gif:
-        from ramify.show.film_gif import draw_gif
-
-        write_atomic(gif, draw_gif(scene, frames))
-        made.append(gif)
-    return made
+def _save(film: Film, path: str, suffixes: tuple[str, ...]) -> str:
+    if os.path.splitext(path)[1].lower() not in suffixes:
+        wanted = f"end in {suffixes[0]}" if suffixes[0] else "have no suffix: it is a folder"
+        raise click.UsageError(f"cannot draw to {path!r}: its name must {wanted}")
+    film.save(path)
+    return path
 
 
 def _still(scene: Scene, frame: Frame, path: str, is_moment: bool) -> str:

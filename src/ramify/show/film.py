@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, overload
 
 import msgspec
 
 from ramify.files.local import make_folder, write_atomic
+from ramify.run.view import RunView
 from ramify.show.drawing import tips
-from ramify.show.frames import Frame
+from ramify.show.frames import Frame, timeline
 from ramify.show.html import PAN_AND_ZOOM
 from ramify.show.labels import plain, xml
 from ramify.show.palette import LOOKS, colours
-from ramify.show.picture import STATUSES, Shape, counts
+from ramify.show.picture import LIMIT, STATUSES, Shape, counts
 from ramify.show.scene import Scene
 from ramify.show.svg import draw_on
 from ramify.show.text import duration
@@ -45,18 +45,92 @@ _BUTTONS: Final = (
 """The controls: what the script calls them, what they are called for people, their signs."""
 
 
-def save_frames(scene: Scene, frames: Sequence[Frame], folder: str) -> list[str]:
-    """Writes every frame as `frame-0001.svg` and so on into a folder, which is made; returns the paths.
+class Film(Sequence[Frame]):
+    """The frames of a run; a notebook plays them.
 
-    All are of one size, and nothing in them moves. Files of these names are replaced.
+    `film[3]` is one, `film.svg(3)` its picture, `film.html` the page that plays all. `seconds` and `grew`
+    of a frame say when it is and what had come.
     """
-    make_folder(folder)
-    digits = max(4, len(str(len(frames))))
-    paths = []
-    for number, frame in enumerate(frames, 1):
-        paths.append(os.path.join(folder, f"frame-{number:0{digits}}.svg"))
-        write_atomic(paths[-1], scene.svg(frame).encode())
-    return paths
+
+    def __init__(self, scene: Scene, frames: Sequence[Frame]) -> None:
+        self._scene = scene
+        self._frames = tuple(frames)
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @overload
+    def __getitem__(self, place: int) -> Frame: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Frame]: ...
+    def __getitem__(self, place: int | slice) -> Frame | Sequence[Frame]:
+        return self._frames[place]
+
+    def svg(self, place: int) -> str:
+        """One frame as SVG; all are of one size, and nothing in them moves."""
+        return self._scene.svg(self._frames[place])
+
+    @property
+    def html(self) -> str:
+        """The page that plays the frames."""
+        return draw_film(self._scene, self._frames)
+
+    def states(self, place: int) -> dict[str, str]:
+        """The status of every node that was there, by key, in the words of pictures."""
+        return self._scene.timeline.statuses(self._frames[place])
+
+    def save(self, path: str | Path) -> list[Path]:
+        """Writes `.html`, `.gif`, or for a name without a suffix a folder of SVG files; returns the paths.
+
+        Another suffix is a ValueError; a GIF raises a MissingExtraError where Pillow is not installed.
+        """
+        target = Path(path)
+        kind = target.suffix.lower()
+        if not kind:
+            return self._save_each(target)
+        if kind == ".gif":
+            from ramify.show.film_gif import draw_gif
+
+            data = draw_gif(self._scene, self._frames)
+        elif kind in (".html", ".htm"):
+            data = self.html.encode()
+        else:
+            raise ValueError(
+                f"cannot save frames as {target.name!r}: the name must end in .html or .gif, or in nothing "
+                "for a folder of SVG files"
+            )
+        write_atomic(str(target), data)
+        return [target]
+
+    def _save_each(self, folder: Path) -> list[Path]:
+        make_folder(str(folder))
+        digits = max(4, len(str(len(self))))
+        paths = [folder / f"frame-{number:0{digits}}.svg" for number in range(1, len(self) + 1)]
+        for place, path in enumerate(paths):
+            write_atomic(str(path), self.svg(place).encode())
+        return paths
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<iframe srcdoc="{xml(self.html)}" sandbox="allow-scripts" title="{xml(self._scene.title)}"'
+            ' style="width:100%;height:600px;border:0"></iframe>'
+        )
+
+    def __repr__(self) -> str:
+        last = f", {duration(self._frames[-1].seconds)}" if self._frames else ""
+        return f"<Film of {len(self)} {'frame' if len(self) == 1 else 'frames'}{last}>"
+
+
+def film_of(
+    view: RunView,
+    *,
+    count: int | None = None,
+    at: Iterable[float | str] | None = None,
+    limit: int | None = LIMIT,
+) -> Film:
+    """The frames of a run as they are drawn; `count` and `at` as in `frames`, `limit` as in `draw_svg`."""
+    told = timeline(view)
+    return Film(Scene(told, limit), told.frames(count, at))
 
 
 def draw_film(scene: Scene, frames: Sequence[Frame]) -> str:

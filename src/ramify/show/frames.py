@@ -52,11 +52,15 @@ class Frame(msgspec.Struct, frozen=True):
 
 
 class Growth(NamedTuple):
-    """Nodes that came at once: after so many events, when, their numbers, and by whom ("" for the start)."""
+    """Nodes that came at once: after so many events, when, their numbers, and who added them.
+
+    `adder` is the number of the node or rule that did, -1 for the start and for a person; `by` is its name.
+    """
 
     position: int
     seconds: float
     nodes: range
+    adder: int
     by: str
 
 
@@ -84,7 +88,7 @@ class Timeline(RunView):
         elif what == "graph":
             self._batches.append((what, *fields))
             self._events += 1
-            self._grew(self._now, range(known, len(self.engine)), "")
+            self._grew(range(known, len(self.engine)), -1)
         elif what == "run" and self._began is None:
             self._began = self.facts.get("started")
 
@@ -96,8 +100,7 @@ class Timeline(RunView):
             self._now = max(self._now, self._since(t))
             if letter in "+g":
                 new = fact[0] if letter == "g" else fact
-                by = grown_by(self.engine, node, self.name_of)
-                self._grew(self._now, range(known, known + len(new)), by)
+                self._grew(range(known, known + len(new)), node)
                 known += len(new)
             elif (letter in _NEWS or (letter in "el" and fact is not None)) and self.is_shown(node):
                 self._changed()
@@ -108,10 +111,11 @@ class Timeline(RunView):
             self._began = t
         return max(0.0, t - (self._began or t))
 
-    def _grew(self, seconds: float, nodes: range, by: str) -> None:
+    def _grew(self, nodes: range, adder: int) -> None:
         if any(self.is_shown(node) for node in nodes):
             self._changed()
-            self.growths.append(Growth(self._events, seconds, nodes, by))
+            by = grown_by(self.engine, adder, self.name_of)
+            self.growths.append(Growth(self._events, self._now, nodes, adder, by))
 
     def _changed(self) -> None:
         if self._at and self._at[-1] == self._now:
@@ -154,6 +158,11 @@ class Timeline(RunView):
         )
 
     # ---- looking
+
+    def statuses(self, frame: Frame) -> dict[str, str]:
+        """See `states_at`."""
+        keys = self.engine.keys
+        return {keys[node]: WORDS[state] for node, state in enumerate(frame.states) if self.is_shown(node)}
 
     def frames(self, count: int | None = None, at: Iterable[float | str] | None = None) -> list[Frame]:
         """See `frames`."""
@@ -265,5 +274,4 @@ def states_at(view: RunView, time: float | str) -> dict[str, str]:
     """
     told = timeline(view)
     (frame,) = told.frames(at=[time])
-    keys = told.engine.keys
-    return {keys[node]: WORDS[state] for node, state in enumerate(frame.states) if told.is_shown(node)}
+    return told.statuses(frame)

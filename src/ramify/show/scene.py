@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ramify.core.graph import GATHER, KIND
 from ramify.show.drawing import Drawing, drawn
-from ramify.show.frames import WORDS, Frame, Timeline
+from ramify.show.frames import WORDS, Frame, Growth, Timeline
 from ramify.show.picture import LIMIT, STATUSES, URGENCY, Shape, group_names
 from ramify.show.svg import NARROW, draw_on, legend_lines
 from ramify.show.text import duration
@@ -86,8 +86,19 @@ class Scene:
                     into.update(through[parent])
                 elif groups[parent] >= 0:
                     into[groups[parent]] = None
+        for growth in self.timeline.growths:
+            self._tie(growth, above)
         ids = [identity for identity, _ in self._names]
         return [tuple(ids[g] for g in one if g != number) for number, one in enumerate(above)]
+
+    def _tie(self, growth: Growth, above: list[dict[int, None]]) -> None:
+        """What a node added, and what waits for nothing else, hangs on that node."""
+        adder = self._groups[growth.adder] if growth.adder >= 0 else -1
+        if adder < 0:
+            return
+        for node in growth.nodes:
+            if self._groups[node] >= 0 and not self.timeline.engine.parents[node]:
+                above[self._groups[node]][adder] = None
 
     # ---- how it is
 
