@@ -20,6 +20,8 @@ from ramify.show.status import shortest
 from ramify.show.text import visible
 
 _KINDS: Final = (".svg", ".html", ".mmd", ".dot")
+_FILMS: Final = {"frames": ("",), "animate": (".html", ".htm"), "gif": (".gif",)}
+"""What the names of the files must end in, by option."""
 
 
 @click.command(epilog=RUN_HELP)
@@ -62,15 +64,15 @@ def graph(
 
     Example: ramify graph latest --animate growth.html
     """
-    _check(output, at, (frames, animate, gif))
+    _check(output, at, frames=frames, animate=animate, gif=gif)
     told = timeline(find_run(run))
     scene = Scene(told, limit)
-    made: list[str] = []
+    made = []
     if frames or animate or gif:
         film = Film(scene, told.frames(count))
-        for path, suffixes in ((frames, ("",)), (animate, (".html", ".htm")), (gif, (".gif",))):
-            if path:
-                made.append(_save(film, path, suffixes))
+        made = [path for path in (frames, animate, gif) if path]
+        for path in made:
+            film.save(path)
     (frame,) = told.frames(at=["100%" if at is None else at])
     if output or not (made or as_json):
         made.append(_still(scene, frame, output or f"{told.name}.svg", at is not None))
@@ -80,19 +82,14 @@ def graph(
         put_lines(visible(shortest(os.path.abspath(path))) for path in made)
 
 
-def _check(output: str | None, at: str | None, films: tuple[str | None, ...]) -> None:
-    if output and os.path.splitext(output)[1].lower() not in _KINDS:
-        raise click.UsageError(f"cannot draw to {output!r}: its name must end in {', '.join(_KINDS)}")
-    if at is not None and any(films) and not output:
+def _check(output: str | None, at: str | None, **films: str | None) -> None:
+    """Refuses what cannot be drawn before anything is."""
+    if at is not None and any(films.values()):
         raise click.UsageError("--at is one moment, --frames, --animate and --gif are all: give one of them")
-
-
-def _save(film: Film, path: str, suffixes: tuple[str, ...]) -> str:
-    if os.path.splitext(path)[1].lower() not in suffixes:
-        wanted = f"end in {suffixes[0]}" if suffixes[0] else "have no suffix: it is a folder"
-        raise click.UsageError(f"cannot draw to {path!r}: its name must {wanted}")
-    film.save(path)
-    return path
+    for path, suffixes in ((output, _KINDS), *((films[name], _FILMS[name]) for name in films)):
+        if path and os.path.splitext(path)[1].lower() not in suffixes:
+            wanted = f"end in {', '.join(suffixes)}" if suffixes[0] else "have no suffix: it is a folder"
+            raise click.UsageError(f"cannot draw to {path!r}: its name must {wanted}")
 
 
 def _still(scene: Scene, frame: Frame, path: str, is_moment: bool) -> str:

@@ -113,8 +113,8 @@ def _arc(one: Point, other: Point, radius: float, large: bool, clockwise: bool) 
     half = math.dist(one, other) / 2
     away = math.sqrt(max(0.0, radius * radius - half * half)) / (2 * half)
     side = 1 if large != clockwise else -1
-    x = (one[0] + other[0]) / 2 - side * away * (other[1] - one[1]) * -1
-    y = (one[1] + other[1]) / 2 + side * away * (other[0] - one[0]) * -1
+    x = (one[0] + other[0]) / 2 - side * away * (other[1] - one[1])
+    y = (one[1] + other[1]) / 2 + side * away * (other[0] - one[0])
     begin = math.atan2(one[1] - y, one[0] - x)
     turn = (math.atan2(other[1] - y, other[0] - x) - begin) % (2 * math.pi)
     if not clockwise:
