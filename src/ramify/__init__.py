@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ramify.core.keys import decode_key as decode_key
     from ramify.core.keys import encode_key as encode_key
     from ramify.dag.accept import accept as accept
+    from ramify.dag.arrays import ArrayList as ArrayList
     from ramify.dag.delayed import compute as compute
     from ramify.dag.delayed import delayed as delayed
     from ramify.dag.delayed import task as task
@@ -111,6 +112,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ramify.core.keys": "Key decode_key encode_key",
+    "ramify.dag.arrays": "ArrayList",
     "ramify.dag.delayed": "compute delayed task",
     "ramify.dag.draft": "DAG",
     "ramify.dag.evaluate": "execute_plan",

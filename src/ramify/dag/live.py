@@ -85,8 +85,9 @@ class Live(DataNodes, Expanding, Recorded, Looking):
         Nodes among the arguments are parents, at any depth of lists, tuples, dicts, sets and dataclasses; the
         function gets their values. While the graph runs, the node starts as soon as its parents are
         completed. Options are keywords that are not passed on: `name`, `on` (`"threads"`, `"processes"` or an
-        executor; `executor=` is the same), `retry`, `timeout` (seconds), `resources`, `tags`. Where the
-        function has a parameter of such a name, say `dag.options(timeout=5).submit(f, timeout=1)`.
+        executor; `executor=` is the same), `local_mode` (and `mode=Mode.LOCAL`: as `submit_local`), `retry`,
+        `timeout` (seconds), `deadline`, `resources`, `tags`, `download_results`. Where the function has a
+        parameter of such a name, say `dag.options(timeout=5).submit(f, timeout=1)`.
 
         Raises `ArgumentError`, `ModeError`, `GraphError` for an unfinished node of another graph, and
         `StartedError` (a `RuntimeError`) when the run is over.
@@ -103,14 +104,17 @@ class Live(DataNodes, Expanding, Recorded, Looking):
     submit_udf = submit
 
     def submit_local(self, func: Callable[..., T], /, *args: Any, **kwargs: Any) -> Node[T]:
-        """As `submit`, in a thread of this process; the node has no `task_id`."""
+        """As `submit`, in a thread of this process; the node has no `task_id`.
+
+        In a graph of `Mode.BATCH`, and in `evaluate`, it runs where the other nodes do.
+        """
         return self._made_local(self._submit(func, args, kwargs, None, "submit_local", on="threads"))
 
     def add_node(self, func_exec: Any, /, *args: Any, name: str | None = None, **kwargs: Any) -> Node[Any]:
         """The older name of `submit_local`; a `Node` is adopted, as by `add_node_obj`."""
         if isinstance(func_exec, Node):
             return self.add_node_obj(func_exec)
-        kwargs.pop("local_mode", None)
+        kwargs.pop("local_mode", None)  # it is local whatever this says
         return self.submit_local(func_exec, *args, **({"name": name} if name else {}), **kwargs)
 
     def add_node_obj(self, node: Node[T]) -> Node[T]:
@@ -162,19 +166,23 @@ class Live(DataNodes, Expanding, Recorded, Looking):
         on: str | None = None,
         expand: Node[Any] | None = None,
     ) -> Node[Any]:
-        options = given
-        if kwargs or on:
-            from ramify.dag.options import NodeOptions, merged, split
+        options, local = given, False
+        if kwargs or on or given is not None:
+            from ramify.dag.options import check_mode, merged, split
 
             kwargs, options = split(func, kwargs, given, verb)
-            if options is not None and options.local_mode:
-                on = on or "threads"
+            if options is not None:
+                check_mode(options.mode, self.mode)
+                local = options.is_local
+                on = "threads" if local else on
             if on is not None and (options is None or options.on is None):
-                options = merged(options or NodeOptions(), {"on": on})
+                options = merged(options, {"on": on})
         graph = self._graph()
         if expand is None:
-            return graph.add(func, args, kwargs, options)
-        return graph.add_stage(func, args, kwargs, options, expand)
+            node = graph.add(func, args, kwargs, options)
+        else:
+            node = graph.add_stage(func, args, kwargs, options, expand)
+        return self._made_local(node) if local else node
 
     def _graph(self) -> Submitted:
         graph = self._submitted
@@ -282,6 +290,8 @@ class Live(DataNodes, Expanding, Recorded, Looking):
             run.queue.places[number] = place
         if options is None:
             return
+        if options.download_results is False and on == "processes":
+            run.staying.add(number)
         if options.timeout is not None:
             run.policy.node_timeouts[number] = float(options.timeout)
         if options.retry is not None:
@@ -300,6 +310,8 @@ class Live(DataNodes, Expanding, Recorded, Looking):
             run.policy.set_retries(policy.retries, number)
         if policy.timeout is not None:
             run.policy.node_timeouts[number] = policy.timeout
+        if policy.deadline is not None:
+            run.policy.node_deadlines[number] = policy.deadline
         if policy.resources:
             run.demand(number, policy.resources)
 
@@ -467,7 +479,8 @@ class Live(DataNodes, Expanding, Recorded, Looking):
         if run is not None:
             state["_latest"] = run.handle.folder
         elif graph is not None and graph.nodes:
-            state = dict(vars(by_name("recipe", "recipe_of")(self)))
+            recipe = by_name("recipe", "recipe_of")(self)
+            state |= {"_nodes": recipe._nodes, "_keys": recipe._keys}
         return {**state, **_UNPICKLED, "_update_callbacks": [], "_done_callbacks": []}
 
     def __enter__(self) -> Self:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ramify.core.adders import Adders, able_to_fire
 from ramify.core.graph import GATHER, KIND, RULE
@@ -23,7 +23,7 @@ from ramify.core.table import ASLEEP, BAD, GOOD, REST
 from ramify.dag.graph_view import GraphView, Read
 from ramify.dag.growth_view import Growth, GrowthView
 from ramify.dag.node_index import NodeIndex
-from ramify.dag.rules import Rule
+from ramify.dag.rules import PREFIX, Rule
 from ramify.errors import GrowthError, RamifyWarning, RuleDeadlock, UnfiredRule
 from ramify.run.growing import Pass
 
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from ramify.core.engine import Engine
-
-PREFIX: Final = "@rules/"
-"""The keys of rules begin with it; no key of a node does."""
 
 
 class Ground(Protocol):
@@ -65,8 +62,11 @@ class Ground(Protocol):
     def error(self, node: int) -> BaseException | None:
         """Why a node has none."""
 
-    def enter(self, key: str, one_pass: Callable[[], Any], rule: Rule) -> int:
-        """Adds the grow node of a rule."""
+    asks: Callable[[int], Any]
+    """Set by the book: one pass of a rule, in the thread of growth."""
+
+    def enter(self, key: str) -> int:
+        """Adds the grow node of a rule, before the start."""
 
     def is_same(self, growth: Growth, key: str, item: Any) -> bool:
         """Whether the node that is under `key` is equal to what is to be added there."""
@@ -74,11 +74,17 @@ class Ground(Protocol):
     def check_node(self, node: Any) -> None:
         """Raises `GraphError` for a `Node` that new nodes cannot wait for."""
 
-    def add(self, growth: Growth) -> list[int]:
-        """Adds the nodes of a growth, all or none; returns their numbers."""
-
-    def wrote(self, node: int, facts: dict[str, Any], new: Sequence[int]) -> None:
-        """Writes down that a grow node added these, and has them wanted."""
+    def add(
+        self,
+        node: int,
+        attempt: int,
+        growth: Growth,
+        rules: Sequence[tuple[str, Rule]],
+        facts: dict[str, Any],
+    ) -> list[int]:
+        """Adds the nodes of a growth and, by their keys, grow nodes of rules, all or none; writes down that
+        `node` did, with `facts`, and has them wanted. Returns the numbers of the rules.
+        """
 
     def ask(self, act: Callable[[], Any]) -> Any:
         """Has `act` done by whoever drives."""
@@ -124,17 +130,18 @@ class RuleBook:
         self._acted_on: dict[str, list[int]] = {}
         self._declared: set[str] = set()
         self._told: set[int] = set()
+        ground.asks = self._pass
 
     # ---- rules
 
-    def add_rule(self, rule: Rule, parent: int | None = None) -> int:
+    def add_rule(self, rule: Rule) -> int:
         """One more rule; by whoever drives, or before the start."""
-        name = self._own_name(rule.name)
-        key = f"{PREFIX}{name}"
-        number = len(self.engine)
-        node = self.ground.enter(key, lambda: self._pass(number), rule)
-        assert node == number, "a rule is a new node"
+        return self.take_rule(self.ground.enter(f"{PREFIX}{self._own_name(rule.name)}"), rule)
+
+    def take_rule(self, node: int, rule: Rule, parent: int | None = None) -> int:
+        """The rule of a grow node that is there."""
         self.entries[node] = Entry(rule, node, parent)
+        self._taken.setdefault(rule.name, 1)
         self._open[node] = None
         self.adders.open(node, rule.may_add)
         self._declared.update(rule.may_add or ())
@@ -336,15 +343,16 @@ class RuleBook:
             engine.woken(node, "more can come after all", time.time())
             return
         self._check(entry, growth)
-        new = self.ground.add(growth)
+        rules = [self._bounded(entry, rule) for rule in growth.rules]
+        keys = [f"{PREFIX}{self._own_name(rule.name)}" for rule in rules]
+        facts: dict[str, Any] = {"rule": self.name_of(node)}
+        if growth.tags:
+            facts["tags"] = {growth.key_of(one): sorted(tags) for one, tags in growth.tags.items()}
+        added = self.ground.add(node, attempt, growth, list(zip(keys, rules, strict=True)), facts)
         for one, tags in growth.tags.items():
             self.tag(growth.number_of(one), tags)
-        rules = [self.add_rule(self._bounded(entry, rule), node) for rule in growth.rules]
-        facts: dict[str, Any] = {"rule": self.name_of(node), "rules": [self.name_of(rule) for rule in rules]}
-        if growth.tags:
-            named = {engine.keys[growth.number_of(one)]: sorted(own) for one, own in growth.tags.items()}
-            facts["tags"] = named
-        self.ground.wrote(node, facts, [*new, *rules])
+        for number, rule in zip(added, rules, strict=True):
+            self.take_rule(number, rule, node)
         for read, holds in reads.items():
             if read[0] == "closed" and holds:
                 self._acted_on.setdefault(read[1], []).append(node)

@@ -57,6 +57,8 @@ def apply_policies(work: PlanWork, options: Options, policy: Policy, queue: Read
             policy.set_retries(own.retries, node)
         if timeout or own.timeout:
             policy.node_timeouts[node] = timeout or own.timeout or 0.0
+        if own.deadline is not None:
+            policy.node_deadlines[node] = own.deadline
 
 
 def _asked_locally(work: PlanWork, options: Options) -> dict[str, tuple[dict[str, Any], float | None]]:

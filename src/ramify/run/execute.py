@@ -58,7 +58,7 @@ from ramify.run.recover import (
 from ramify.run.verdict import error_of, status_of
 from ramify.run.view import JOURNAL, graph_record
 from ramify.run.work import PlanWork
-from ramify.settings import login_name, project_home
+from ramify.settings import login_name, project_home, read_settings
 from ramify.stores.folder import FolderStore
 from ramify.stores.traces import TraceWriter
 from ramify.values import LazyDict
@@ -287,6 +287,9 @@ class Run:
         }
         if not self.resumed:
             facts["id"] = _new_id()
+            facts["namespace"] = options.namespace or _own_namespace()
+            if options.label is not None:
+                facts["label"] = options.label
         return {name: encodable(fact) for name, fact in facts.items()}
 
     def _open_traces(self) -> None:
@@ -391,6 +394,14 @@ def _new_id() -> str:
     from uuid import uuid4
 
     return str(uuid4())
+
+
+def _own_namespace() -> str:
+    """That of the settings, else the login name; settings that cannot be read are told of elsewhere."""
+    try:
+        return read_settings().namespace or login_name()
+    except (OSError, RamifyError):
+        return login_name()
 
 
 def _here() -> str:

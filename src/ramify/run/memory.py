@@ -352,10 +352,12 @@ keep it, add the call with keep=True, hold it, or make the run with keep="all"
             from ramify.worker.attempt import finish
 
             value = finish(value)
-        if not is_small(value):
-            size = size_of(value)
-            if size > self.large.noticed:
-                return _Large("ok", value=value, size=size)
+        return self._made_of(value, 0 if is_small(value) else None)
+
+    def _made_of(self, value: Any, size: int | None) -> Outcome:
+        size = size_of(value) if size is None else size
+        if size > self.large.noticed:
+            return _Large("ok", value=value, size=size)
         return _Returned("ok", value=value)
 
     def _used_by(self, node: int) -> list[int]:

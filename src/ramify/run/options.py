@@ -46,7 +46,8 @@ class Options:
     today; else they are made anew. `detached` has no job run in the driver's own thread, which is to hear
     requests. `only` are the jobs that going on is about. `on_built` is called before the first job, if any is
     to run. `on_stale` gets, before anything starts, the jobs with an earlier result that does not stand, and
-    why; with `reuse="exists"` those whose result is kept all the same.
+    why; with `reuse="exists"` those whose result is kept all the same. `label` is what a person calls the
+    graph, `namespace` whose list it is in (None: the setting's, else the login name).
     """
 
     executor: Any = None
@@ -73,6 +74,8 @@ class Options:
     only: Sequence[str] | None = None
     on_built: Callable[[], object] | None = None
     on_stale: Callable[[list[tuple[str, Cause]]], object] | None = None
+    label: str | None = None
+    namespace: str | None = None
 
     @property
     def what_counts(self) -> str:

@@ -15,6 +15,7 @@ from ramify.plan.dependencies import Declared, Dependencies
 from ramify.plan.opened import Plan
 from ramify.ports import Order, Outcome
 from ramify.rebuild.trace import Cause, Trace, trace_of
+from ramify.run.ends import use_of
 from ramify.run.reuse import Rebuilder
 from ramify.stores.folder import FolderStore
 from ramify.stores.index import Row
@@ -57,6 +58,7 @@ class PlanWork:
         self.definitions: Sequence[Definition] = list(plan.definitions.values())
         self.traces: TraceWriter | None = None
         self._why: list[list[Any]] = []
+        self._used: list[list[Any]] = []
         self._told: set[str] = set()
         self._points = [plan.points(d) for d in self.definitions]
         self._kinds: list[tuple[int, int]] = []
@@ -143,6 +145,8 @@ class PlanWork:
 
     def accept(self, node: int, attempt: int, outcome: Outcome) -> str | None:
         """Makes the attempt's part the output, with the trace of what it was made of."""
+        if outcome.pid:
+            self._used.append([node, attempt, *use_of(outcome)])
         place, trace = self.stored(node), self.dependencies.trace(node)
         record = outcome.record
         if record is None:  # a worker elsewhere has put the output in its place already
@@ -271,7 +275,7 @@ class PlanWork:
             self._why.append([node, cause.kind, cause.subject, cause.old, cause.new])
 
     def notes(self) -> list[Note]:
-        """What the journal is to say before the next rows: why jobs run, and what was declared."""
+        """What the journal is to say before the next rows: why jobs run, what was declared, the use."""
         found: list[Note] = []
         declared = self.dependencies.declared
         if len(declared) > len(self._told):
@@ -280,6 +284,9 @@ class PlanWork:
         if self._why:
             found.append(["why", self._why])
             self._why = []
+        if self._used:
+            found.append(["uses", self._used])
+            self._used = []
         return found
 
     def unasked(self, node: int) -> Cause:
