@@ -106,3 +106,10 @@ def test_rules_are_no_jobs(call: Call, grown: str) -> None:
     document = call("status", grown, "--json", "--jobs").document
     assert document["counts"]["total"] == len(document["jobs"]) == 9
     assert not [name for name in document["groups"] if name.startswith("@")]
+
+
+@pytest.mark.usefixtures("grown")
+@pytest.mark.parametrize("other", ["--json", "--watch"])
+def test_following_is_no_document_and_no_picture(call: Call, other: str) -> None:
+    said = call("status", "--follow", other)
+    assert said.code == 2 and "--follow prints lines" in said.err

@@ -33,6 +33,8 @@ def status(
 
     Example: ramify status latest --failed
     """
+    if follow and (watch or as_json):
+        raise click.UsageError("--follow prints lines as they come: give it without --watch and --json")
     view = find_run(run)
     if as_json:
         put_json(status_document(view, with_jobs))
