@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
@@ -440,6 +440,24 @@ class Live(DataNodes, Expanding, Recorded, Looking):
         """
         self.visualization = by_name("pictures", "visualize")(self, notebook, auto_update, force_plotly)
         return self.visualization
+
+    def frames(self, count: int | None = None, at: Iterable[float | str] | None = None) -> Any:
+        """How the graph grew and what became of its nodes: a film of its latest run, until now.
+
+        It has at most `count` frames (60 if not said), or those of the moments in `at`: seconds since the
+        beginning, or shares such as "50%". A notebook plays it; `save` writes it as a page that plays it
+        (`growth.html`), as a GIF (`growth.gif`, `ramify[gif]`), or into a folder of SVG files (`growth`).
+
+        Raises `UnknownRunError` where no run was recorded, `ArgumentError` for what is no moment.
+
+        >>> from ramify import DAG
+        >>> dag = DAG(record=True)
+        >>> _ = dag.map(abs, dag.submit(list, (-1, -2)), name="each")
+        >>> dag.compute(); dag.wait()
+        >>> dag.frames()[-1].states.count(dag.frames()[-1].states[0])
+        4
+        """
+        return by_name("pictures", "film")(self, count, at)
 
     def _repr_html_(self) -> str:
         from ramify.show.html import fragment

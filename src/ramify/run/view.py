@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ramify.core.engine import Engine
-from ramify.core.graph import GATHER, KIND, REUSABLE
+from ramify.core.graph import GATHER, KIND, REUSABLE, RULE
 from ramify.core.keys import sort_key
 from ramify.core.replay import Rows, replay
 from ramify.core.table import BLOCKED, GOOD, NAMES, REUSED
@@ -210,7 +210,7 @@ class RunView:
     def job_ids(self) -> list[str]:
         """All job ids, sorted key by key."""
         engine = self.engine
-        found = (k for k, flags in zip(engine.keys, engine.flags, strict=True) if flags & KIND != GATHER)
+        found = (k for k, flags in zip(engine.keys, engine.flags, strict=True) if _is_job(flags))
         return self.in_order(found)
 
     @staticmethod
@@ -298,9 +298,13 @@ class RunView:
         """How many jobs are in each state of the engine."""
         found: dict[str, int] = {}
         for state, flags in zip(self.engine.state, self.engine.flags, strict=True):
-            if flags & KIND != GATHER:
+            if _is_job(flags):
                 found[NAMES[state]] = found.get(NAMES[state], 0) + 1
         return found
+
+
+def _is_job(flags: int) -> bool:
+    return flags & KIND != GATHER and not flags & RULE
 
 
 def _by_key(job_id: str) -> Any:
