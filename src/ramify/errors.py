@@ -188,6 +188,15 @@ class WorkerDied(JobError):
     """The process of a job ended before its result: `exit_code` or `signal`, `log`."""
 
 
+class TaskFailed(JobError):
+    """A task of a pipeline that did not complete.
+
+    `task` is its key, `step` the number of the step (None: no step had begun), `kind` one of `failed`, `killed`,
+    `timed-out` and `crashed`; `exit_code` or `signal` where a process ended so, `log` the path of its output,
+    `tail` the last lines of it.
+    """
+
+
 class RemoteError(JobError):
     """An exception that could not travel; `type_name` and `traceback_text` hold what it was."""
 
