@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ramify.dag.delayed import task as task
     from ramify.dag.draft import DAG as DAG
     from ramify.dag.evaluate import execute_plan as execute_plan
+    from ramify.dag.extend import BoundReached as BoundReached
+    from ramify.dag.extend import Extend as Extend
     from ramify.dag.grid import ParametrizedJob as ParametrizedJob
     from ramify.dag.job import Job as Job
     from ramify.dag.logs import list_logs as list_logs
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
     from ramify.dag.outputs import get_job_states as get_job_states
     from ramify.dag.preview import Preview as Preview
     from ramify.dag.resume import resume as resume
+    from ramify.dag.rules import Rule as Rule
+    from ramify.dag.rules import after as after
+    from ramify.dag.rules import closed as closed
+    from ramify.dag.rules import rule as rule
     from ramify.dag.status import Mode as Mode
     from ramify.dag.status import Status as Status
     from ramify.errors import ArgumentError as ArgumentError
@@ -43,6 +49,7 @@ if TYPE_CHECKING:
     from ramify.errors import DraftError as DraftError
     from ramify.errors import DuplicateKeyError as DuplicateKeyError
     from ramify.errors import GraphError as GraphError
+    from ramify.errors import GrowthError as GrowthError
     from ramify.errors import InfrastructureError as InfrastructureError
     from ramify.errors import JobCancelled as JobCancelled
     from ramify.errors import JobError as JobError
@@ -66,16 +73,21 @@ if TYPE_CHECKING:
     from ramify.errors import RamifySerializationError as RamifySerializationError
     from ramify.errors import RamifyWarning as RamifyWarning
     from ramify.errors import RemoteError as RemoteError
+    from ramify.errors import RuleDeadlock as RuleDeadlock
     from ramify.errors import RunOverError as RunOverError
     from ramify.errors import RunTimeout as RunTimeout
     from ramify.errors import StartedError as StartedError
     from ramify.errors import StorageError as StorageError
     from ramify.errors import TargetError as TargetError
+    from ramify.errors import UnfiredRule as UnfiredRule
     from ramify.errors import UnknownKeyError as UnknownKeyError
     from ramify.errors import UnknownRunError as UnknownRunError
     from ramify.errors import UnpicklableError as UnpicklableError
     from ramify.errors import ValueReleased as ValueReleased
     from ramify.errors import WorkerDied as WorkerDied
+    from ramify.executors.celery import CeleryExecutor as CeleryExecutor
+    from ramify.executors.dask import DaskExecutor as DaskExecutor
+    from ramify.executors.ipyparallel import IPyParallelExecutor as IPyParallelExecutor
     from ramify.models import Backoff as Backoff
     from ramify.models import RetryPolicy as RetryPolicy
     from ramify.models import RetryStrategy as RetryStrategy
@@ -102,10 +114,12 @@ _HOMES = {
     "ramify.dag.delayed": "compute delayed task",
     "ramify.dag.draft": "DAG",
     "ramify.dag.evaluate": "execute_plan",
+    "ramify.dag.extend": "BoundReached Extend",
     "ramify.dag.grid": "ParametrizedJob",
     "ramify.dag.job": "Job",
     "ramify.dag.logs": "list_logs server_logs",
     "ramify.dag.node": "Node",
+    "ramify.dag.rules": "Rule after closed rule",
     "ramify.dag.status": "Mode Status",
     "ramify.dag.accept": "accept",
     "ramify.dag.outputs": "get_job_states",
@@ -113,13 +127,16 @@ _HOMES = {
     "ramify.dag.resume": "resume",
     "ramify.errors": (
         "ArgumentError CallFormError ChecksumError ControlError CycleError DraftError DuplicateKeyError "
-        "GraphError InfrastructureError JobCancelled JobError JobIdError JobTimeout JournalError "
+        "GraphError GrowthError InfrastructureError JobCancelled JobError JobIdError JobTimeout JournalError "
         "LockedError MissingError ModeError NotCallableError NotStartedError OutputsExistError ParentFailed "
         "ParentFailedError PlanError PlanVersionError RamifyDeserializationError RamifyError "
         "RamifyKeyDecodingError RamifyKeyEncodingError RamifySerializationError RamifyWarning RemoteError "
-        "RunOverError RunTimeout StartedError StorageError TargetError UnknownKeyError UnknownRunError "
-        "UnpicklableError ValueReleased WorkerDied"
+        "RuleDeadlock RunOverError RunTimeout StartedError StorageError TargetError UnfiredRule "
+        "UnknownKeyError UnknownRunError UnpicklableError ValueReleased WorkerDied"
     ),
+    "ramify.executors.celery": "CeleryExecutor",
+    "ramify.executors.dask": "DaskExecutor",
+    "ramify.executors.ipyparallel": "IPyParallelExecutor",
     "ramify.models": "Backoff RetryPolicy RetryStrategy",
     "ramify.plan.load": (
         "load_callable load_inputs_and_callable load_job_definition load_job_inputs rerun_snippet"

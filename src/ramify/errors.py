@@ -128,6 +128,29 @@ class OutputsExistError(RamifyError, ValueError):
     """Outputs are already there; `job_ids` lists them."""
 
 
+# ---- pipelines
+
+
+class DeclarationError(RamifyError, ValueError):
+    """A task of a pipeline that cannot be as it is declared; `key` and `where` (`file:line`) where known."""
+
+
+class DeclarationTypeError(DeclarationError, TypeError):
+    """A declaration with a value of a type that has no place there."""
+
+
+class UnknownOutputError(DeclarationError, AttributeError):
+    """An output that a task does not declare; `key` and `output` say which."""
+
+
+class NotCompletedError(RamifyError, RuntimeError):
+    """A result was asked for of a task that has none yet; `key` holds its key."""
+
+
+class ReopenedError(RamifyError, RuntimeError):
+    """A task was made from a wait that later matches reopened: `key`, `wait` and `new` hold the facts."""
+
+
 # ---- storage
 
 
@@ -151,6 +174,10 @@ class ChecksumError(RamifyDeserializationError):
 
 class StorageError(RamifyError, OSError):
     """The file system refused: full, read-only, no permission. `path` and `errno` hold the facts."""
+
+
+class FileMissingError(StorageError, FileNotFoundError):
+    """A file of the user's that should be there and is not; `path` holds it."""
 
 
 class JournalError(RamifyError, ValueError):
@@ -233,6 +260,18 @@ class NotStartedError(RamifyError, RuntimeError):
 
 class StartedError(RamifyError, RuntimeError):
     """What is possible only before a graph starts, or while it runs: a second start, a new dependency."""
+
+
+class GrowthError(GraphError):
+    """A rule, or a job, tried to add to its graph what may not be added; nothing was. `rule` names it."""
+
+
+class UnfiredRule(RamifyError, RuntimeError):
+    """A rule did not fire until the end of a strict run; `waits_for` says what it waited for."""
+
+
+class RuleDeadlock(RamifyError, RuntimeError):
+    """Rules wait for each other, each until no other can add what it waits for; `rules` names them."""
 
 
 class InfrastructureError(RamifyError, RuntimeError):

@@ -11,6 +11,7 @@ from ramify.errors import IllegalTransition
 
 EVENTS: Final = {
     "+": "nodes were added; data: the nodes",
+    "g": "a grow node adds nodes; data: [the nodes, what else it added]",
     "w": "nodes are wanted; data: [nodes or null for all, why]",
     "e": "early answer; data: digest of the old result, or null",
     "l": "late answer; data: digest of the old result, or null",
@@ -47,8 +48,10 @@ class Columns(Graph):
         "digests",
         "fresh",
         "letters",
+        "minded",
         "need",
         "nodes",
+        "noticed",
         "ready",
         "reasons",
         "rested",
@@ -85,6 +88,8 @@ class Columns(Graph):
         self.stopping: list[tuple[int, int]] = []
         self.reverted: list[int] = []
         self.rested: list[int] = []
+        self.noticed: list[int] = []
+        self.minded: set[int] = set()
         self.letters: list[str] = []
         self.nodes: list[int] = []
         self.times: list[float] = []

@@ -9,6 +9,7 @@ methods. What follows is appended to lists that the driver takes as commands:
 - `ready`: nodes that may start (a hint: look at the state before starting one),
 - `stopping`: (node, attempt) that are to be ended,
 - `rested`: nodes that were to be told of, and came to rest,
+- `noticed`: nodes that were to be noticed, and came to rest or left it,
 - `reverted`: gathers that were good and are not any more: what their groups come to may change.
 
 Nothing here is recursive, and each event costs its node and its edges.
@@ -20,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ramify.core.columns import EVENTS, EVERYTHING
-from ramify.core.graph import GROW, KIND, NewNode
+from ramify.core.graph import GROW, KIND, Graph, NewNode
 from ramify.core.table import (
     AGAIN,
     ASLEEP,
@@ -43,7 +44,7 @@ from ramify.core.table import (
     SUCCEED,
     WAITING,
 )
-from ramify.core.want import OUTSIDE, Want
+from ramify.core.want import NOTICE, OUTSIDE, Want
 
 __all__ = ["EVENTS", "EVERYTHING", "Engine"]
 
@@ -64,6 +65,12 @@ class Engine(Want):
     __slots__ = ()
 
     # ---- looking
+
+    def notice(self, node: int) -> None:
+        """Has the node put among `noticed` when it comes to rest, and whenever it is reset. No event."""
+        self.minded.add(node)
+        if not REST[self.state[node]]:
+            self.watched.setdefault(node, {})[NOTICE] = None
 
     def tell_of(self, node: int) -> None:
         """Has the node put among `rested`, once, when it comes to rest; at once, where it is. No event."""
@@ -159,15 +166,21 @@ class Engine(Want):
 
     # ---- growth
 
-    def grew(self, node: int, attempt: int, nodes: Sequence[NewNode], t: float) -> range:
+    def grew(self, node: int, attempt: int, nodes: Sequence[NewNode], t: float, facts: Any = None) -> range:
         """Event: a pass of a grow node adds nodes, all or none; returns the numbers of the new ones.
 
-        Edges go from nodes that are there to new ones only. The pass goes on: `succeeded`, `slept` or
-        `failed` ends it.
+        Edges go from nodes that are there to new ones only. `facts` are what else the pass added. The pass
+        goes on: `succeeded`, `slept` or `failed` ends it.
         """
         if self.state[node] != RUNNING or self.attempts[node] != attempt or self.flags[node] & KIND != GROW:
             raise self._illegal(node, "grow")
-        return self.added(nodes, t)
+        Graph.validate(self, nodes)
+        first = len(self.keys)
+        new = [n for n in nodes if n[0] not in self.number]
+        for key, parents, flags, declared in new:
+            self.add(key, parents, flags, declared)
+        self.note("g", node, t, [new, facts])
+        return range(first, len(self.keys))
 
     def slept(self, node: int, attempt: int, on: Iterable[int], t: float) -> bool:
         """Event: the grow node waits until each of these is at rest, or until `woken`. False: stale.
@@ -222,10 +235,16 @@ class Engine(Want):
                 state[node] = CANCEL[now]
                 self.reasons[node] = why
         told = [node for node, who in self.watched.items() if OUTSIDE in who]
+        noticed = [node for node, who in self.watched.items() if NOTICE in who]
         self.watched.clear()
         self.sleepers.clear()
         for node in told:
             self.tell_of(node)
+        for node in noticed:
+            if REST[state[node]]:
+                self.noticed.append(node)
+            else:
+                self.notice(node)
 
     def _give_up(self, node: int, why: str) -> bool:
         now = self.state[node]
@@ -266,6 +285,8 @@ class Engine(Want):
                     self.state[child] = REVERT[self.state[child]]
                     self.busy -= 1
             self.reverted.append(node)
+        if node in self.minded:
+            self.noticed.append(node)
         self.state[node] = RESET[self.state[node]]
         self.digests.pop(node, None)
         self.reasons.pop(node, None)

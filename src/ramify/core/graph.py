@@ -22,6 +22,8 @@ KIND: Final = 3
 """The bits of a node's flags that hold its kind."""
 REUSABLE: Final = 4
 """The flag of a node that the rebuilder is asked about."""
+RULE: Final = 8
+"""The flag of a grow node that is a rule: no work of the graph, and not counted."""
 
 _FEW: Final = 4
 """Children that are kept as a tuple; more are a list, which can grow in place."""

@@ -29,13 +29,19 @@ def replay(engine: Engine, batches: Iterable[Rows]) -> Engine:
                 raise JournalError(f"the journal has an event {letter!r} that this version does not know")
             step(engine, node, t, fact)
         engine.take()
-    for commands in (engine.asks, engine.checks, engine.ready, engine.stopping, engine.reverted):
+    for commands in (engine.asks, engine.checks, engine.ready, engine.reverted, engine.noticed):
         commands.clear()
+    engine.stopping.clear()
     return engine
 
 
 def _added(engine: Engine, node: int, t: float, fact: Any) -> None:
     engine.added([(key, tuple(parents), flags, declared) for key, parents, flags, declared in fact], t)
+
+
+def _grown(engine: Engine, node: int, t: float, fact: Any) -> None:
+    nodes = [(key, tuple(parents), flags, declared) for key, parents, flags, declared in fact[0]]
+    engine.grew(node, engine.attempts[node], nodes, t, fact[1])
 
 
 def _wanted(engine: Engine, node: int, t: float, fact: Any) -> None:
@@ -44,6 +50,7 @@ def _wanted(engine: Engine, node: int, t: float, fact: Any) -> None:
 
 _STEPS: dict[str, Callable[[Engine, int, float, Any], Any]] = {
     "+": _added,
+    "g": _grown,
     "w": _wanted,
     "e": lambda engine, node, t, fact: engine.early(node, fact, t),
     "l": lambda engine, node, t, fact: engine.late(node, fact, t),

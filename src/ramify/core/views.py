@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ramify.core.graph import GATHER, KIND
+from ramify.core.graph import GATHER, KIND, RULE
 from ramify.core.table import BAD, BLOCKED, GOOD, NAMES
 
 if TYPE_CHECKING:
@@ -46,8 +46,10 @@ def counts(engine: Columns) -> dict[str, int]:
     >>> engine = Engine(); _ = engine.add("a"); counts(engine)
     {'idle': 1}
     """
-    gathers = [engine.state[n] for n, flags in enumerate(engine.flags) if flags & KIND == GATHER]
-    hidden = bytes(gathers)
+    column = engine.state
+    hidden = bytes(
+        column[n] for n, flags in enumerate(engine.flags) if flags & KIND == GATHER or flags & RULE
+    )
     found = {}
     for state, name in enumerate(NAMES):
         count = engine.state.count(state) - hidden.count(state)

@@ -39,6 +39,8 @@ from ramify.core.table import GATHER as GATHER_STEP
 
 OUTSIDE: Final = -1
 """Stands for whoever is no node, among those that watch one."""
+NOTICE: Final = -2
+"""As `OUTSIDE`, for whoever is told again after a reset."""
 
 
 class Want(Columns):
@@ -259,6 +261,9 @@ class Want(Columns):
         for sleeper in self.watched.pop(node):
             if sleeper == OUTSIDE:
                 self.rested.append(node)
+                continue
+            if sleeper == NOTICE:
+                self.noticed.append(node)
                 continue
             left = self.sleepers[sleeper]
             del left[node]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ramify.core.keys import Key, decode_key, encode_key
 from ramify.dag.execution import Executable
 from ramify.dag.grid import ParametrizedJob
+from ramify.dag.growing import Growing
 from ramify.dag.job import Job
 from ramify.dag.live import Callback, Live
 from ramify.dag.status import Mode
@@ -21,7 +22,7 @@ Entry = Job | ParametrizedJob | Any
 """What may stand under a key: a job, a grid, a nested DAG."""
 
 
-class DAG(Executable, Live, Mapping[Key, Entry]):
+class DAG(Executable, Live, Growing, Mapping[Key, Entry]):
     """A mapping of keys to jobs, grids and nested DAGs, which can be evaluated to disk.
 
     A key is a `str`, `int`, `float`, `bool`, `date`, `datetime` or `time`; `1`, `1.0` and `True` are
@@ -58,6 +59,7 @@ class DAG(Executable, Live, Mapping[Key, Entry]):
         deadline: float | None = None,
         *,
         nodes: Mapping[Key, Entry] | None = None,
+        rules: Iterable[Any] = (),
         record: bool | None = None,
     ) -> None:
         if isinstance(max_workers, Mapping):
@@ -74,6 +76,9 @@ class DAG(Executable, Live, Mapping[Key, Entry]):
         self.deadline = _seconds(deadline)
         self.record = record
         self._init_live(done_callback, update_callback)
+        self._init_growing()
+        for rule in rules:
+            self.add_rule(rule)
         self._id = os.urandom(16)
         self._nodes: dict[str, Entry] = {}
         self._keys: dict[Key, str] = {}

@@ -26,7 +26,8 @@ class Job:
     attempt, `resources` (`cores`, `memory` in bytes or as `"4G"`, named amounts), the name of an `executor`,
     `tags`, `version` (stands for the function's code), `reuse` (`"auto"`, `"off"`, `"exists"`). `files` and
     `environment` name the files, folders and variables that the function reads besides its arguments: their
-    content counts for reuse.
+    content counts for reuse. `may_add` names what the job may add to its graph (see `Extend`): tags, keys,
+    globs of keys; a job that does not say so adds nothing.
 
     Raises `ArgumentError` (a `ValueError`) for arguments that do not fit the function, `NotCallableError` (a
     `TypeError`) for what is no function. A job is equal only to itself.
@@ -61,6 +62,7 @@ class Job:
         reuse: Reuse | None = None,
         files: Iterable[str | os.PathLike[str]] = (),
         environment: Iterable[str] = (),
+        may_add: str | Iterable[str] | None = None,
     ) -> None:
         self.func = func
         self.kwargs = {} if kwargs is None else check_kwargs(kwargs)
@@ -75,6 +77,7 @@ class Job:
             reuse=reuse,
             files=files,
             environment=environment,
+            may_add=may_add,
         )
         self._origin: tuple[ParametrizedJob, tuple[str, ...]] | None = None
 

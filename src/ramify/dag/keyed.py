@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ramify.core.keys import decode_key
+from ramify.dag.draft import DAG
 from ramify.dag.grid import ParametrizedJob
 from ramify.dag.job import Job
 from ramify.dag.members import Member, Members, identity
@@ -23,6 +24,9 @@ from ramify.values.substitution import find, replace
 
 if TYPE_CHECKING:
     from ramify.dag.submitted import Submitted
+
+
+_KEYED: Final = (Job, ParametrizedJob, DAG)
 
 
 @dataclass(slots=True)
@@ -43,9 +47,21 @@ class Draft:
 class Keyed:
     """Turns keyed work into drafts, behind those of the submitted nodes."""
 
-    def __init__(self, graph: Submitted, drafts: list[Draft]) -> None:
+    def __init__(
+        self,
+        graph: Submitted,
+        drafts: list[Draft],
+        base: int = 0,
+        stands: tuple[type, ...] | None = None,
+        put: Callable[[Any], Any] | None = None,
+    ) -> None:
         self.graph = graph
         self.drafts = drafts
+        self.base = base
+        """The number of the first draft."""
+        self.stands = graph.stands if stands is None else stands
+        self.put = put or (lambda node: graph._put({}, node))
+        """Gives what stands for the value of what is no keyed work."""
         self.members = Members()
         self._first: dict[int, int] = {}
         self._points: dict[int, dict[str, int]] = {}
@@ -53,11 +69,14 @@ class Keyed:
 
     def add_all(self) -> None:
         """Adds what the DAG has under keys, and what stands among the arguments of nodes."""
-        submitted = list(self.drafts)
         if self.graph.dag._nodes:
             self.members.add(self.graph.dag, "")
-        for draft in submitted:
-            if find((draft.args, draft.kwargs), self.graph.stands):
+        self.fill_all()
+
+    def fill_all(self) -> None:
+        """Adds what the members and the arguments of the drafts come to."""
+        for draft in list(self.drafts):
+            if find((draft.args, draft.kwargs), self.stands):
                 self._fill(draft, draft.key)
         done = 0
         while done < len(self.members.members):  # grows while hidden ones are met
@@ -66,7 +85,7 @@ class Keyed:
 
     def _fill(self, draft: Draft, owner: str) -> None:
         tree = (draft.args, draft.kwargs)
-        draft.args, draft.kwargs = replace(tree, self.graph.stands, lambda one: self._stand(one, owner))
+        draft.args, draft.kwargs = replace(tree, self.stands, lambda one: self._stand(one, owner))
         draft.parents = list(dict.fromkeys(int(ref) for ref in find((draft.args, draft.kwargs), Ref)))
 
     def _add(self, place: int, member: Member) -> None:
@@ -81,11 +100,11 @@ class Keyed:
         )
         self._fill(whole, member.id)
         if isinstance(node, Job):
-            self.drafts[first] = whole
+            self.drafts[first - self.base] = whole
             return
         for index, point in enumerate(node._points):
             names = zip(node.parameter_names, map(decode_key, point.split("/")), strict=True)
-            self.drafts[first + index] = Draft(
+            self.drafts[first - self.base + index] = Draft(
                 join(member.id, point),
                 node.func,
                 kwargs={**whole.kwargs, **dict(names)},
@@ -107,15 +126,15 @@ class Keyed:
             above = "".join(f"{name}/" for name in self._beyond(home.place, node))
             points = [(join(member.id, p), Ref(base + inside[above + p])) for p in node._points]
         for index, (key, ref) in enumerate(points):
-            self.drafts[first + index] = Draft(
+            self.drafts[first - self.base + index] = Draft(
                 key, same_value, kwargs={"value": ref}, parents=[int(ref)], hidden=member.hidden
             )
 
     # ---- what stands for what
 
     def _stand(self, one: Any, owner: str) -> Any:
-        if isinstance(one, Node):
-            return self.graph._put({}, one)
+        if not isinstance(one, _KEYED):
+            return self.put(one)
         if self.members.home(one) is None:
             self._hidden += 1
             self.members.add(one, join(owner, f"arg/{self._hidden}"), owner=owner)
@@ -155,7 +174,7 @@ class Keyed:
         known = self._first.get(place)
         if known is None:
             node = self.members.members[place].node
-            known = self._first[place] = len(self.drafts)
+            known = self._first[place] = self.base + len(self.drafts)
             count = 1 if isinstance(node, Job) else len(node._points)
             self.drafts.extend([Draft("", same_value)] * count)
         return known

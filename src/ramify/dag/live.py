@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from ramify.core.table import FAILED
 from ramify.dag.data_nodes import DataNodes
 from ramify.dag.execution import by_name
+from ramify.dag.expanding import Expanding
 from ramify.dag.looking import Looking
 from ramify.dag.node import Node
 from ramify.dag.owner import GraphOwner
@@ -30,7 +31,7 @@ T = TypeVar("T")
 Callback = Callable[[Any], object]
 
 
-class Live(DataNodes, Recorded, Looking):
+class Live(DataNodes, Expanding, Recorded, Looking):
     """What a DAG can do with nodes that are submitted to it."""
 
     max_workers: int | None
@@ -51,6 +52,10 @@ class Live(DataNodes, Recorded, Looking):
         @property
         def id(self) -> UUID:
             """What the graph is known by."""
+
+        _extender: Any
+
+        def _start_rules(self, graph: Submitted, run: LiveRun, **options: Any) -> None: ...
 
     _cancelled_early: bool
     _whole_attempts: int
@@ -201,6 +206,7 @@ class Live(DataNodes, Recorded, Looking):
         on_failure: str = "continue",
         keep: str = "results",
         memory_limit: int | None = None,
+        strict: bool = False,
     ) -> None:
         """Starts the graph, and returns at once; `wait` and the nodes' `result` wait.
 
@@ -208,7 +214,8 @@ class Live(DataNodes, Recorded, Looking):
         `min(32, cores + 4)` if not given, or processes. A failure stops only what depends on it;
         `on_failure="fail_fast"` stops everything. A value over 1 MB goes when the last node that uses it has
         ended and nobody holds its own node; `keep="all"` keeps them all. Beyond `memory_limit` bytes values
-        are put away in a temporary folder. In a graph of `Mode.BATCH` the values are outputs on disk.
+        are put away in a temporary folder. Rules that never fire are named in a warning; with `strict` they
+        are failures. In a graph of `Mode.BATCH` the values are outputs on disk.
 
         Raises `CycleError` before anything runs, `ModeError` for options that cannot be, and `StartedError`
         for a second start.
@@ -229,7 +236,9 @@ class Live(DataNodes, Recorded, Looking):
                 graph.run = by_name("remote", "start_batch")(self, graph, GraphOwner(self, graph), options)
             else:
                 how = {"keep": keep, "memory_limit": memory_limit}
-                graph.start(self._new_run(graph, max_workers, on_failure == "fail_fast", how))
+                live = self._new_run(graph, max_workers, on_failure == "fail_fast", how)
+                graph.start(live)
+                self._start_rules(graph, live, strict=strict)
             run = self._running()
         if self._update_callbacks:
             run.hear(None)

@@ -50,7 +50,9 @@ class GraphOwner:
 
     def retried(self, nodes: list[int]) -> list[int]:
         """What is to be retried with these."""
-        stages = self._dag._stages
+        stages, extender = self._dag._stages, self._dag._extender
+        if extender is not None:
+            nodes = extender.to_retry(nodes)
         return nodes if stages is None else stages.to_retry(nodes)
 
     def _update(self) -> None:

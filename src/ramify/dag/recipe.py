@@ -63,7 +63,7 @@ def _job(node: Node[Any]) -> NodeJob:
     options = node._options
     over = node.expand_node_output
     if over is None:
-        func, kwargs = _by_name(node.func, node.args, node.kwargs)
+        func, kwargs = by_names(node.func, node.args, node.kwargs)
     else:
         tree = replace((node.args, node.kwargs), Node, lambda one: ELEMENT if one is over else one)
         limit = None if options is None else options.concurrency
@@ -76,14 +76,19 @@ def _job(node: Node[Any]) -> NodeJob:
             timeout=options.timeout,
             resources=options.amounts(),
             tags=options.tags,
+            may_add=options.may_add,
         )
     return job
 
 
-def _by_name(
+def by_names(
     func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """The call with names for its arguments, or, where they have none, one that passes them on."""
+    """The call with names for its arguments, or, where they have none, one that passes them on.
+
+    >>> by_names(pow, (2, 3), {})[1]
+    {'base': 2, 'exp': 3}
+    """
     if not args:
         return func, kwargs
     try:

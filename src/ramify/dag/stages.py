@@ -17,7 +17,6 @@ from ramify.core.table import BAD, GOOD, REST
 from ramify.errors import ArgumentError, ParentFailed
 from ramify.run.live import LiveRun
 from ramify.run.memory import Ref
-from ramify.run.session import Grown
 from ramify.values.substitution import find, replace
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class Stages:
         engine = self.run.engine
         open_ones = [n for n in stage.elements if not REST[engine.state[n]]]
         if open_ones:
-            return Grown("ok", add=lambda: open_ones)
+            return self.run.grow_and_sleep(lambda: open_ones)
         return self._collect(stage)
 
     def _expand(self, stage: Stage) -> Any:
@@ -108,7 +107,7 @@ class Stages:
         if not items:
             stage.elements = []
             return []
-        return Grown("ok", add=partial(self._add_elements, stage, items))
+        return self.run.grow_and_sleep(partial(self._add_elements, stage, items))
 
     def _add_elements(self, stage: Stage, items: Sequence[Any]) -> list[int]:
         """Called by whoever drives: all elements, or none."""

@@ -71,6 +71,8 @@ class Submitted:
         self.given_up: dict[int, str] = {}
         self.jobs: dict[int, NodeJob] = {}
         """The jobs that stand for nodes in a plan."""
+        self.tags: dict[int, tuple[str, ...]] = {}
+        self.may_add: dict[int, tuple[str, ...]] = {}
         self.callbacks: dict[int, list[Callable[[Node[Any]], object]]] = {}
         self.futures: dict[int, NodeFuture] = {}
         self.lock = threading.RLock()
@@ -372,8 +374,27 @@ class Submitted:
             return
         top = {int(a) for a in draft.kwargs.values() if isinstance(a, int) and type(a) is not int}
         nested = [parent for parent in draft.parents if parent not in top]
-        run.add(draft.key, draft.func, (), draft.kwargs, nested=nested)
+        grows = draft.policy.may_add is not None
+        run.add(draft.key, draft.func, (), draft.kwargs, draft.after, nested=nested, grows=grows)
         self.dag._apply_policy(run, number, draft.policy)
+        self._note(number, draft.policy.tags, draft.policy.may_add)
+
+    def take_grown(self, run: LiveRun, draft: Draft) -> None:
+        """Adds a node that came while the graph runs; by whoever drives."""
+        number, name, node = len(run.engine), draft.key, draft.node
+        if node is not None:
+            node._owner = self
+            if node._name is not None:
+                name = self.labels[number] = node._name
+                node._name = None
+        self.nodes.append(node)
+        self.keys.append(draft.key)
+        self._taken.add(draft.key)
+        if draft.hidden:
+            self.hidden.add(number)
+        else:
+            self.names.setdefault(name, number)
+        self._hand_over(run, number, draft)
 
     def hand_over(self, run: LiveRun, node: Node[Any]) -> None:
         """Adds a node to the run, under the number that it has."""
@@ -387,11 +408,22 @@ class Submitted:
             top = {int(a) for a in (*node._args, *node._kwargs.values()) if type(a) is Ref}
             nested = [parent for parent in node._parents if parent not in top]
         number = run.add(
-            self.keys[node._number], node.func, node._args, node._kwargs, node._after, nested=nested
+            *(self.keys[node._number], node.func, node._args, node._kwargs, node._after),
+            nested=nested,
+            grows=node._options is not None and node._options.may_add is not None,
         )
         assert number == node._number, "nodes are handed over in the order of their numbers"
         if node._options is not None or self.dag.use_processes:
             self.dag._place(run, number, node._options)
+        if node._options is not None:
+            self._note(number, node._options.tags, node._options.may_add)
+
+    def _note(self, number: int, tags: tuple[str, ...], may_add: tuple[str, ...] | None) -> None:
+        """What rules ask about a node, of those that say anything."""
+        if tags:
+            self.tags[number] = tags
+        if may_add is not None:
+            self.may_add[number] = may_add
 
     # ---- what the run asks, and tells
 

@@ -95,9 +95,9 @@ class FutureCallExecutor:
     In a pool of threads of this process the call is made as it is; anywhere else as a pickle.
     """
 
-    stops = False
-
     def __init__(self, executor: Executor, call_of: CallOf, made: Made) -> None:
+        self._end_task: Callable[[Future[Any]], object] | None = getattr(executor, "end_task", None)
+        self.stops = self._end_task is not None
         self.slots: int | None = getattr(executor, "_max_workers", None)
         self._executor = executor
         self._call_of = call_of
@@ -120,7 +120,7 @@ class FutureCallExecutor:
             future = (
                 self._executor.submit(_call_here, *call)
                 if self._here
-                else self._executor.submit(_call_packed, dump_buffers(call))
+                else self._executor.submit(_call_packed, [bytes(part) for part in dump_buffers(call)])
             )
         except Exception as error:
             self._tell(order.node, order.attempt, "ended", lost(error))
@@ -150,12 +150,12 @@ class FutureCallExecutor:
         return self._made(reply)
 
     def stop(self, attempts: Iterable[tuple[int, int]]) -> None:
-        """Takes back what has not begun; what runs is let go of."""
+        """Takes back what has not begun; what runs is let go of where the executor cannot end it."""
         for attempt in attempts:
             with self._lock:
                 future = self._open.get(attempt)
             if future is not None:
-                future.cancel()
+                future.cancel() if self._end_task is None else self._end_task(future)
 
     def close(self, force: bool = False) -> None:
         """What is still open is taken back; the executor is its owner's."""

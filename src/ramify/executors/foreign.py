@@ -3,7 +3,7 @@
 It gets `submit(errand, plan, job_id)`, where `errand` is a `ramify.worker.errand.Errand`; where it has them
 and they are called for, `submit_with_options(errand, plan, job_id, sbatch_options=...)`, and for ready points
 of one grid `submit_array_with_options(errand, plan, job_ids, sbatch_options=...)`, which answers an object
-with `.future`.
+with `.future`. One that can stop what runs has `end_task(future)`: the future is then cancelled.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ class ForeignExecutor:
         self._options = {encode_key(key): dict(value) for key, value in (job_resources or {}).items()}
         self._opened = read_plan(plan_path)
         self._logs = f"{self._opened.run_folder}/{run_name}/logs"
-        self.stops = self._isolated == "always" and _is_local(executor, "ThreadPoolExecutor")
+        self._end_task: Callable[[Future[Any]], None] | None = getattr(executor, "end_task", None)
+        own = self._isolated == "always" and _is_local(executor, "ThreadPoolExecutor")
+        self.stops = own or self._end_task is not None
         self.slots: int | None = getattr(executor, "_max_workers", None)
         self._tell: Tell = _unheard
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -136,7 +138,9 @@ class ForeignExecutor:
         )
 
     def _take_back(self, entry: _Entry) -> None:
-        if not entry.future.cancel():
+        if self._end_task is not None:
+            self._end_task(entry.future)
+        elif not entry.future.cancel():
             stop_isolated(self._token(entry.order))
 
     # ---- handing over

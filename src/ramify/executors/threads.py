@@ -28,13 +28,22 @@ class ThreadExecutor:
 
     `perform` carries out one order and returns its outcome; what it raises is the attempt's error. What runs
     in a thread cannot be stopped (`stops` is False): `stop` abandons the thread, whose late word nobody waits
-    for, and a new one takes its place.
+    for, and a new one takes its place. A thread of the `host` that drives and has nothing else to do performs
+    what it hands out here itself.
     """
 
     stops = False
 
-    def __init__(self, perform: Callable[[Order], Outcome], workers: int, name: str = "ramify") -> None:
+    def __init__(
+        self,
+        perform: Callable[[Order], Outcome],
+        workers: int,
+        name: str = "ramify",
+        host: ThreadExecutor | None = None,
+    ) -> None:
         self.perform = perform
+        self._host = host
+        self._guest: ThreadExecutor | None = None
         self.workers = workers
         self.slots: int | None = max(workers, 1)
         self.name = name
@@ -58,8 +67,14 @@ class ThreadExecutor:
             self._todo.extend(orders)
         if not self.workers:
             return
-        if threading.current_thread() not in self._workers:
-            self._wake_one()
+        current = threading.current_thread()
+        if current in self._workers:
+            return
+        host = self._host
+        if host is not None and current in host._workers:
+            host._guest = self
+            return
+        self._wake_one()
 
     def is_short(self, kind: int) -> bool:
         """Whether orders of this kind are known to be short."""
@@ -109,6 +124,8 @@ class ThreadExecutor:
         """A worker's life: take orders while there are any, then sleep until woken."""
         while not worker.abandoned:
             order = self._claim(worker)
+            if self._guest is not None and self._look_after_guest(worker, order):
+                continue
             if order is None:
                 if self._closing:
                     return
@@ -120,6 +137,27 @@ class ThreadExecutor:
             if self._todo and self.seconds.get(order.kind, 1.0) > SHORT:
                 self._wake_one()
             self._perform_claimed(order)
+
+    def _look_after_guest(self, worker: _Worker, order: Order | None) -> bool:
+        """Performs what was handed out to the guest, after a short order of its own; whether it did."""
+        guest, self._guest = self._guest, None
+        if guest is None:
+            return False
+        if order is None:
+            return guest._help(worker)
+        if self.seconds.get(order.kind, 1.0) < SHORT:
+            self._guest = guest
+        else:
+            guest._wake_one()
+        return False
+
+    def _help(self, worker: _Worker) -> bool:
+        """A thread of the host performs an order; whether there was one."""
+        order = self._claim(worker)
+        if order is None:
+            return False
+        self._perform_claimed(order)
+        return True
 
     def _claim(self, worker: _Worker) -> Order | None:
         """Takes an order: from here on it is this worker's, and `stop` finds it there."""
@@ -152,7 +190,7 @@ class ThreadExecutor:
             for attempt in wanted & self._busy.keys():
                 worker = self._busy.pop(attempt)
                 worker.abandoned = True
-                self._workers.discard(worker)
+                worker.executor._workers.discard(worker)
                 abandoned.append(worker)
         if self.on_abandon is not None:
             for worker in abandoned:

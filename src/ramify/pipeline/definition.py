@@ -44,7 +44,7 @@ class Input(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Output(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One output: a variable, a file (`pattern` is its path below the output folder), or a fileset (a glob)."""
+    """One output: a variable, a file (`pattern`: its path below the output folder), or a fileset (a glob)."""
 
     name: str
     kind: OutputKind

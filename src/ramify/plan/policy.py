@@ -48,6 +48,7 @@ class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
     reuse: str | None = None
     files: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
+    may_add: tuple[str, ...] | None = None
 
 
 DEFAULT: Final = Policy()
@@ -64,6 +65,7 @@ def make_policy(
     reuse: Reuse | None = None,
     files: Iterable[str | os.PathLike[str]] = (),
     environment: Iterable[str] = (),
+    may_add: str | Iterable[str] | None = None,
 ) -> Policy:
     """The policy of these values; `ArgumentError` names the first that cannot be.
 
@@ -76,7 +78,7 @@ def make_policy(
 it is -1
     """
     said = timeout is not None or resources or executor or tags or version or reuse or files or environment
-    if type(retries) is int and not (retries or said):
+    if type(retries) is int and not (retries or said or may_add is not None):
         return DEFAULT
     if timeout is not None and not (_is_number(timeout) and timeout > 0):
         _refuse("timeout", "a number of seconds above 0, or None", timeout)
@@ -89,11 +91,12 @@ it is -1
         timeout=None if timeout is None else float(timeout),
         resources=_resources(resources),
         executor=executor,
-        tags=_texts("tags", tags),
+        tags=texts("tags", tags),
         version=version,
         reuse=reuse,
-        files=_texts("files", files),
-        environment=_texts("environment", environment),
+        files=texts("files", files),
+        environment=texts("environment", environment),
+        may_add=patterns(may_add),
     )
 
 
@@ -146,7 +149,7 @@ def _resources(given: Mapping[str, Resource] | None) -> dict[str, Resource]:
     return checked
 
 
-def _texts(name: str, given: Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
+def texts(name: str, given: Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
     if isinstance(given, str | os.PathLike):
         _refuse(name, "a list or tuple of texts", given)
     texts = tuple(os.fspath(one) if isinstance(one, os.PathLike) else one for one in given)
@@ -154,6 +157,17 @@ def _texts(name: str, given: Iterable[str | os.PathLike[str]]) -> tuple[str, ...
         if not isinstance(text, str) or not text:
             _refuse(f"each of {name}", "a text", text)
     return texts
+
+
+def patterns(may_add: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    """What may be added, as texts; one text may stand alone.
+
+    >>> patterns("pdf"), patterns(["b", "a", "b"]), patterns(None)
+    (('pdf',), ('a', 'b'), None)
+    """
+    if may_add is None:
+        return None
+    return tuple(sorted(set(texts("may_add", (may_add,) if isinstance(may_add, str) else may_add))))
 
 
 def _check_text(name: str, value: object) -> None:

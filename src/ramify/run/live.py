@@ -29,11 +29,12 @@ from ramify.ports import Executor, Journal, Observer, Order, Outcome
 from ramify.run.callbacks import CallbackThread
 from ramify.run.contract import Policy
 from ramify.run.ends import exception_of
+from ramify.run.growing import Grower, Pass
 from ramify.run.limits import check_demands, demand_of, machine_limits
-from ramify.run.memory import NONE, Failed, MemoryRun
+from ramify.run.memory import NONE, Failed, MemoryRun, is_same
 from ramify.run.queue import ReadyQueue
 from ramify.run.record import Recorder
-from ramify.run.session import Answer, Grown, LiveDriver, Owner
+from ramify.run.session import Answer, LiveDriver, Owner
 
 if TYPE_CHECKING:
     from ramify.run.recording import Recording
@@ -92,7 +93,11 @@ class LiveRun(MemoryRun):
         self._gates: dict[int, list[threading.Lock]] = {}
         self._changing = threading.RLock()
         self._session: threading.Thread | None = None
+        self._extend: type | None = None
+        self._extender: Callable[[Any, int, int], None] = _no_extensions
         self._scratch: Any = None
+        self._threads: ThreadExecutor | None = None
+        self.grower: Grower | None = None
         self._quiet = threading.Event()
         self.given_up = threading.Event()
         """Set by `cancel`, for whoever waits to try again."""
@@ -144,6 +149,7 @@ class LiveRun(MemoryRun):
             self, executors, policy=self.policy, queue=self.queue, recorder=self._recorder
         )
         self._interrupts = self.driver.interrupts
+        self.driver.grower = self.grower
         self.driver.ask(first)
         self._session = threading.Thread(target=self._drive, args=(self.driver,), name="ramify-run")
         self._session.start()
@@ -218,7 +224,7 @@ class LiveRun(MemoryRun):
         return self._place_of[name]
 
     def _make_threads(self) -> Executor:
-        threads = ThreadExecutor(self._performer(), self._workers)
+        threads = self._threads = ThreadExecutor(self._performer(), self._workers)
         if self.owner is not None:
             threads.on_abandon = self.owner.abandoned
         return threads
@@ -247,10 +253,7 @@ class LiveRun(MemoryRun):
             if self._quiet.is_set():
                 raise StartedError("the run is over, and nothing can be added to it: make a fresh graph")
             new = [int(add()) for add in nodes]
-            self._note_added()
-            for node in new:
-                self._listen(node)
-            self.engine.want(new, "it was added to the run", time.time())
+            self.want_added(new, "it was added to the run")
             return new
 
         return self.ask(act)
@@ -478,7 +481,21 @@ class LiveRun(MemoryRun):
 
     def made(self, value: Any) -> Outcome:
         """The good outcome for a value; a pass of a grow node is one already."""
-        return value if type(value) is Grown else super().made(value)
+        if type(value) is Pass:
+            return value
+        if type(value) is self._extend:
+            return Pass("ok", settle=partial(self._extender, value))
+        return super().made(value)
+
+    def take_extensions(self, kind: type, settle: Callable[[Any, int, int], None]) -> None:
+        """Has `settle(value, node, attempt)` called by whoever drives for values of this class."""
+        self._extend, self._extender = kind, settle
+
+    def redefine(self, node: int, func: Callable[[], Any]) -> None:
+        """Has the next attempt of a node call this, in a thread of this process; by whoever drives."""
+        self._functions[node], self._arguments[node], self._inside[node] = func, (), NONE
+        self._keywords.pop(node, None)
+        self.queue.places.pop(node, None)
 
     def _failure(self, node: int, error: BaseException) -> Outcome:
         self._keep_error(node, error)
@@ -497,9 +514,17 @@ class LiveRun(MemoryRun):
 
     # ---- growing
 
-    def add_grow(self, key: str, one_pass: Callable[[], Any], parents: Sequence[int], place: int) -> int:
-        """Adds a grow node: `one_pass()` is called in the thread of growth: gives a `Grown` or the value."""
-        node = self.engine.add(key, tuple(dict.fromkeys(parents)), GROW)
+    def set_grower(self, grower: Grower) -> None:
+        """Has this one wake the grow nodes, in this session and in those that follow."""
+        self.grower = grower
+        if self._begun and not self._quiet.is_set():
+            self.driver.grower = grower
+
+    def add_grow(
+        self, key: str, one_pass: Callable[[], Any], parents: Sequence[int], place: int, flags: int = 0
+    ) -> int:
+        """Adds a grow node: `one_pass()` is called in the thread of growth: gives a `Pass` or the value."""
+        node = self.engine.add(key, tuple(dict.fromkeys(parents)), GROW | flags)
         self._functions.append(one_pass)
         self._arguments.append(())
         self._inside.append(NONE)
@@ -511,7 +536,7 @@ class LiveRun(MemoryRun):
 
     def make_grow_executor(self) -> Executor:
         """One thread: passes are made one at a time."""
-        return ThreadExecutor(self.perform, 1, name="ramify-grow")
+        return ThreadExecutor(self.perform, 1, name="ramify-grow", host=self._threads)
 
     def _note_added(self) -> None:
         """Writes down the nodes that are new, so that the journal alone tells the graph."""
@@ -522,6 +547,22 @@ class LiveRun(MemoryRun):
         new = [(engine.keys[n], engine.parents[n], engine.flags[n], "") for n in range(first, len(engine))]
         engine.note("+", -1, time.time(), new)
 
+    def note_growth(self, node: int, facts: Any) -> None:
+        """As `_note_added`, of what a grow node added, with what else it did."""
+        engine, first = self.engine, self._noted
+        self._noted = len(engine)
+        if not isinstance(self._recorder.journal, NoJournal):
+            new = [
+                (engine.keys[n], engine.parents[n], engine.flags[n], "") for n in range(first, len(engine))
+            ]
+            engine.note("g", node, time.time(), [new, facts])
+
+    def is_same_call(self, node: int, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        """Whether these are the arguments of a node, as far as they are still known."""
+        if GOOD[self.engine.state[node]]:  # they are gone
+            return True
+        return is_same((self._arguments[node], self._keywords.get(node, {})), (args, dict(kwargs)))
+
     def scratch(self) -> str:
         """A folder for this run alone; it goes with the run object."""
         if self._scratch is None:
@@ -530,11 +571,24 @@ class LiveRun(MemoryRun):
             self._scratch = tempfile.TemporaryDirectory(prefix="ramify-", ignore_cleanup_errors=True)
         return str(self._scratch.name)
 
-    def grew(self, node: int, attempt: int, outcome: Grown) -> None:
-        """Adds what a pass of a grow node brought, and has the node sleep until that is at rest."""
-        new = outcome.add()
+    def grow_and_sleep(self, add: Callable[[], list[int]]) -> Pass:
+        """The outcome of a pass that adds nodes, and has its node sleep until those are at rest."""
+
+        def settle(node: int, attempt: int) -> None:
+            new = add()
+            self.want_added(new, f"{self.engine.keys[node]} needs it")
+            self.policy.spent[node] = attempt
+            self.engine.slept(node, attempt, new, time.time())
+
+        return Pass("ok", settle=settle)
+
+    def want_added(self, new: Sequence[int], why: str) -> None:
+        """Nodes were added by whoever drives: they are written down, and wanted."""
         self._note_added()
         for one in new:
             self._listen(one)
-        self.engine.want(new, f"{self.engine.keys[node]} needs it", time.time())
-        self.engine.slept(node, attempt, new, time.time())
+        self.engine.want(new, why, time.time())
+
+
+def _no_extensions(value: Any, node: int, attempt: int) -> None:
+    raise TypeError(f"{value!r:.60} cannot be added to this run")

@@ -11,6 +11,7 @@ from types import CoroutineType
 from typing import Any, Self
 
 from ramify.core.engine import EVERYTHING, Engine
+from ramify.core.graph import GROW, WORK
 from ramify.core.table import BLOCKED, CANCELLED, FAILED, GOOD
 from ramify.errors import (
     DuplicateKeyError,
@@ -131,12 +132,13 @@ keep it, add the call with keep=True, hold it, or make the run with keep="all"
         *,
         keep: bool = False,
         nested: Sequence[int] = (),
+        grows: bool = False,
     ) -> Ref:
         """Adds a call and returns what stands for its value; a `Ref` among the arguments is a parent.
 
         `nested` are those that are not arguments themselves, but stand in containers that are. `after` are
         nodes that must be good first although their values are not used. `keep` keeps the value as long as
-        the run, however large it is.
+        the run, however large it is. `grows`: it may add nodes.
         """
         parents = [int(a) for a in args if type(a) is Ref] if args else []
         if kwargs:
@@ -148,7 +150,7 @@ keep it, add the call with keep=True, hold it, or make the run with keep="all"
         used = parents
         if after or len(parents) > 1:
             parents = list(dict.fromkeys((*parents, *map(int, after))))
-        node = self.engine.add(key, tuple(parents))
+        node = self.engine.add(key, tuple(parents), GROW if grows else WORK)
         values = self.values
         if node != len(values):
             return self._again(node, func, args, kwargs)
@@ -187,7 +189,7 @@ keep it, add the call with keep=True, hold it, or make the run with keep="all"
         self, node: int, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any] | None
     ) -> Ref:
         before = self._arguments[node], self._keywords.get(node, {})
-        if self._functions[node] is not func or not _is_same(before, (args, kwargs or {})):
+        if self._functions[node] is not func or not is_same(before, (args, kwargs or {})):
             key = self.engine.keys[node]
             raise DuplicateKeyError(
                 f"the key {key!r} has another call. Give the new one another key", key=key
@@ -394,14 +396,14 @@ def _text_of(error: BaseException) -> str:
         return f"<its text cannot be had: {type(second).__name__}>"
 
 
-def _is_same(one: Any, other: Any) -> bool:
+def is_same(one: Any, other: Any) -> bool:
     """Whether two arguments are the same object, or equal and of a kind whose equality is beyond doubt."""
     if one is other:
         return True
     if type(one) is not type(other):
         return False
     if type(one) is tuple:
-        return len(one) == len(other) and all(map(_is_same, one, other))
+        return len(one) == len(other) and all(map(is_same, one, other))
     if type(one) is dict:
-        return one.keys() == other.keys() and all(_is_same(value, other[name]) for name, value in one.items())
+        return one.keys() == other.keys() and all(is_same(value, other[name]) for name, value in one.items())
     return type(one) in (*PLAIN, str, bytes, Ref) and bool(one == other)

@@ -23,11 +23,13 @@ from ramify.executors.threads import ThreadExecutor
 from ramify.ports import Executor, Order, Outcome
 from ramify.run.contract import Policy, Work
 from ramify.run.ends import LATE, as_failure, facts_of, not_stored
+from ramify.run.growing import Grower, Pass
 from ramify.run.interrupts import Wake
 from ramify.run.questions import answer
 from ramify.run.queue import ReadyQueue
 from ramify.run.record import Recorder
 from ramify.run.timers import Timers
+from ramify.worker.failure import describe
 
 FLUSH = 0.001
 """Seconds that folded news may stay unwritten."""
@@ -71,6 +73,7 @@ class Role:
         self._stop_why: dict[tuple[int, int], str] = {}
         self._written = time.monotonic()
         self._begun = False
+        self.grower: Grower | None = None
         self.done = False
         self._over = False
 
@@ -122,6 +125,8 @@ class Role:
             self._requests.popleft()()
         self._fold()
         engine = self.engine
+        if self.grower is not None and self.cancel_reason is None:
+            self.grower.look()
         if engine.asks or engine.checks or engine.fresh:
             answer(engine, self.work.early, self.work.late, time.time)
         if engine.ready:
@@ -129,7 +134,10 @@ class Role:
         surely_short = self._hand_out()
         self._write(surely_short)
         if not engine.busy and not self.running and not self.inbox:
-            self._at_rest()
+            if self.grower is not None and self.cancel_reason is None and self.grower.at_rest():
+                self._requests.append(_again)
+            else:
+                self._at_rest()
 
     def _fold(self) -> None:
         inbox = self.inbox
@@ -233,7 +241,9 @@ class Role:
         if self.queue.demands:
             self.queue.release(node)
         why = self._stop_why.pop((node, attempt), None) if self._stop_why else None
-        if outcome.kind == "ok":
+        if isinstance(outcome, Pass):
+            self._passed(node, attempt, outcome)
+        elif outcome.kind == "ok":
             self._succeeded(node, attempt, outcome)
         elif outcome.kind == "stopped" and why not in LATE:
             self.work.drop(node, attempt)
@@ -241,6 +251,15 @@ class Role:
             engine.stopped(node, attempt, why or "stopped", time.time())
         else:
             self._failed(node, attempt, outcome, why)
+
+    def _passed(self, node: int, attempt: int, outcome: Pass) -> None:
+        if self.cancel_reason is not None:
+            self.engine.stopped(node, attempt, self.cancel_reason, time.time())
+            return
+        try:
+            outcome.settle(node, attempt)
+        except Exception as error:
+            self._failed(node, attempt, Outcome("error", error=describe(error, keep=True)), None)
 
     def _succeeded(self, node: int, attempt: int, outcome: Outcome) -> None:
         try:
@@ -401,3 +420,7 @@ class Role:
         """Whether all that was wanted has a value."""
         state, wanted = self.engine.state, self.engine.wanted
         return all(GOOD[state[n]] for n in range(len(state)) if wanted[n])
+
+
+def _again() -> None:
+    """Asked for so that another turn is made."""

@@ -53,14 +53,6 @@ class Owner(Protocol):
         """All that is to be retried when these are."""
 
 
-class Grown(Outcome, gc=False):
-    """A pass of a grow node: `add` adds nodes and gives their numbers; the node sleeps until those are at
-    rest. Called by whoever drives.
-    """
-
-    add: Any = None
-
-
 class LiveDriver(Driver):
     """A driver that ends only when nothing more was asked of it."""
 
@@ -92,12 +84,6 @@ class LiveDriver(Driver):
         self.in_flight.append(0)
         if isinstance(executor, ThreadExecutor):
             self._threads.append(executor)
-
-    def _succeeded(self, node: int, attempt: int, outcome: Outcome) -> None:
-        if isinstance(outcome, Grown):
-            self._live.grew(node, attempt, outcome)
-        else:
-            super()._succeeded(node, attempt, outcome)
 
     def _failed(self, node: int, attempt: int, outcome: Outcome, why: str | None) -> None:
         if self._live.recording is not None and isinstance(outcome, Failed):

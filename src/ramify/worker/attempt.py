@@ -105,10 +105,16 @@ def _load(plan: Plan, definition: Any, point: Any, in_worker: bool) -> tuple[Any
 
 
 def finish(coroutine: CoroutineType[Any, Any, Any]) -> Any:
-    """What a coroutine returns; it runs in this thread."""
+    """What a coroutine returns; it runs in this thread, or in another where a loop runs in this."""
     import asyncio
 
-    return asyncio.run(coroutine)
+    if asyncio._get_running_loop() is None:
+        return asyncio.run(coroutine)
+    from concurrent.futures import ThreadPoolExecutor
+    from contextvars import copy_context
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(copy_context().run, asyncio.run, coroutine).result()
 
 
 def put_part(value: Any, plan: Plan, token: str, place: str, leave_record: bool) -> dict[str, Any]:

@@ -1,0 +1,139 @@
+"""What a DAG can do with rules: it grows while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from ramify.dag.execution import by_name
+from ramify.dag.rules import Body, MayAdd, Predicate, Rule, as_rule
+from ramify.errors import StartedError, UnknownKeyError
+
+if TYPE_CHECKING:
+    from ramify.dag.rule_book import RuleBook
+    from ramify.dag.submitted import Submitted
+    from ramify.run.live import LiveRun
+
+
+class Growing:
+    """The rules of a DAG: those of the draft, and those of the latest run."""
+
+    _rules: list[Rule]
+    _book: RuleBook | None
+    if TYPE_CHECKING:
+
+        @property
+        def _run(self) -> LiveRun | None: ...
+
+        def _graph(self) -> Submitted: ...
+
+    def _init_growing(self) -> None:
+        self._rules = []
+        self._book = None
+        self._extender: Any = None
+
+    def add_rule(
+        self, rule: Any, body: Body | None = None, *, name: str | None = None, may_add: MayAdd = None
+    ) -> Rule:
+        """Adds a rule, and returns it: `body` adds to the graph once `predicate` holds; see `Rule`.
+
+        `add_rule(predicate, body)` makes a rule of two functions; any object with `applicable(view)` and
+        `apply(view)` is a rule as well. A rule may be added while the graph runs.
+
+        Raises `ArgumentError` for what is no rule, and `StartedError` when the run is over.
+
+        >>> from ramify import DAG, after
+        >>> dag = DAG()
+        >>> _ = dag.submit(range, 3, name="source")
+        >>> def square_each(view):
+        ...     for n in view["source"].result:
+        ...         view.submit(pow, n, 2, name=f"square/{n}")
+        >>> _ = dag.add_rule(after("source"), square_each, may_add="square")
+        >>> def add_up(view):
+        ...     view.submit(sum, view.nodes("square"), name="total")
+        >>> _ = dag.add_rule(lambda view: view.closed("square"), add_up, may_add="total")
+        >>> dag.compute(); dag.wait(); dag.nodes_by_name["total"].result()
+        5
+        """
+        added = as_rule(rule, body, name, may_add)
+        run = self._run
+        if run is None or (run.is_over and self._graph().keyed_only):
+            self._rules.append(added)
+            return added
+        if run.is_over or not hasattr(run, "ask"):
+            raise StartedError("the run of this graph is over, and no rule can be added: make a fresh DAG")
+        self._rules.append(added)
+        run.ask(lambda: self._enter_rule(run, added))
+        return added
+
+    def rule(
+        self, predicate: Predicate | None = None, *, name: str | None = None, may_add: MayAdd = None
+    ) -> Callable[[Body], Rule]:
+        """Makes the function below it the body of a rule of this graph.
+
+        >>> from ramify import DAG, after
+        >>> dag = DAG()
+        >>> _ = dag.submit(int, "4", name="a")
+        >>> @dag.rule(after("a"))
+        ... def show(view):
+        ...     view.submit(print, view["a"])
+        >>> dag.compute(); dag.wait()
+        4
+        """
+
+        def decorate(body: Body) -> Rule:
+            return self.add_rule(Rule(predicate, body, name, may_add))
+
+        return decorate
+
+    @property
+    def rules(self) -> Sequence[Rule]:
+        """The rules that have not fired: of the draft, or of its latest run."""
+        return tuple(self._rules if self._book is None else self._book.open_rules())
+
+    @property
+    def applied_rules(self) -> Sequence[Rule]:
+        """The rules of the latest run that have fired, in that order."""
+        return () if self._book is None else tuple(self._book.applied_rules())
+
+    def why(self, what: Any) -> str:
+        """Why a rule has not fired, or a node has not run, in words: what it waits for.
+
+        `what` is a rule, its name, a node, or a key. Raises `UnknownKeyError` for anything else.
+        """
+        if self._book is not None:
+            told = self._book.why(what)
+            if told is not None:
+                return told
+        run = self._run
+        key = what if isinstance(what, str) else getattr(what, "key", None)
+        number = None if run is None or key is None else run.engine.number.get(key)
+        if run is None or number is None:
+            raise UnknownKeyError(f"the run of this graph has no rule and no node {what!r:.80}", key=what)
+        return str(by_name("waiting_for", "why_node")(run.engine, number))
+
+    # ---- inside
+
+    def _start_rules(self, graph: Submitted, run: LiveRun, **options: Any) -> None:
+        """Gives a run the rules of the draft; before it is launched."""
+        self._book = None
+        self._extender = by_name("live_extend", "LiveExtender")(graph, run)
+        run.take_extensions(cast(type, by_name("extend", "Extend")), self._extender.settle)
+        if self._rules:
+            book = self._new_book(graph, run, **options)
+            for rule in self._rules:
+                book.add_rule(rule)
+
+    def _enter_rule(self, run: LiveRun, rule: Rule) -> None:
+        book = self._book or self._new_book(self._graph(), run)
+        node = book.add_rule(rule)
+        run.want_added([node], "it was added to the run")
+
+    def _new_book(self, graph: Submitted, run: LiveRun, **options: Any) -> RuleBook:
+        ground = by_name("live_ground", "LiveGround")(graph, run)
+        book: RuleBook = by_name("rule_book", "RuleBook")(ground, **options)
+        self._book = book
+        run.set_grower(book)
+        held = run.large.is_held
+        run.large.is_held = lambda node: book.has_open_rules or (held is not None and held(node))
+        return book

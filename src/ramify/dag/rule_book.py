@@ -1,0 +1,633 @@
+"""The rules of one run: which are open, what each waits for, and when each is asked again.
+
+A rule is a grow node of the engine under the key `@rules/NAME`. It is *asked* in a pass, in the thread of
+growth: its predicate looks at a view, which remembers what it looked at. If it says no, the node sleeps, and
+whoever drives wakes it when something that it looked at has changed. If it says yes, its body is called, and
+what it added is added by whoever drives, in one step, with the end of the rule: one record of the journal.
+
+Between the pass and that step the graph goes on. What was looked at is therefore looked at once more: a
+closure that does not hold any more, or a change since a no, is a reason to ask again.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from ramify.core.adders import Adders, able_to_fire
+from ramify.core.graph import GATHER, KIND, RULE
+from ramify.core.patterns import fits, is_glob
+from ramify.core.table import ASLEEP, BAD, GOOD, REST
+from ramify.dag.graph_view import GraphView, Read
+from ramify.dag.growth_view import Growth, GrowthView
+from ramify.dag.node_index import NodeIndex
+from ramify.dag.rules import Rule
+from ramify.errors import GrowthError, RamifyWarning, RuleDeadlock, UnfiredRule
+from ramify.run.growing import Pass
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from ramify.core.engine import Engine
+
+PREFIX: Final = "@rules/"
+"""The keys of rules begin with it; no key of a node does."""
+
+
+class Ground(Protocol):
+    """The run that grows. `enter`, `add` and `wake_driver` are called by whoever drives, or before."""
+
+    engine: Engine
+
+    def name_of(self, node: int) -> str:
+        """What a node is called."""
+
+    def named(self, name: str) -> int | None:
+        """The number of the node of this name."""
+
+    def id_of(self, node: int) -> UUID:
+        """The id of a node."""
+
+    def with_id(self, identity: UUID) -> int | None:
+        """The number of the node of this id."""
+
+    def tags_of(self, node: int) -> Iterable[str]:
+        """The tags that a node was made with."""
+
+    def may_add_of(self, node: int) -> tuple[str, ...] | None:
+        """What an attempt of the node may add; None: nothing."""
+
+    def value(self, node: int) -> Any:
+        """The value of a good node."""
+
+    def error(self, node: int) -> BaseException | None:
+        """Why a node has none."""
+
+    def enter(self, key: str, one_pass: Callable[[], Any], rule: Rule) -> int:
+        """Adds the grow node of a rule."""
+
+    def is_same(self, growth: Growth, key: str, item: Any) -> bool:
+        """Whether the node that is under `key` is equal to what is to be added there."""
+
+    def check_node(self, node: Any) -> None:
+        """Raises `GraphError` for a `Node` that new nodes cannot wait for."""
+
+    def add(self, growth: Growth) -> list[int]:
+        """Adds the nodes of a growth, all or none; returns their numbers."""
+
+    def wrote(self, node: int, facts: dict[str, Any], new: Sequence[int]) -> None:
+        """Writes down that a grow node added these, and has them wanted."""
+
+    def ask(self, act: Callable[[], Any]) -> Any:
+        """Has `act` done by whoever drives."""
+
+
+class Entry:
+    """One rule. `parent` added it; `ignored` are those that can never fire before it does."""
+
+    __slots__ = ("asked", "ended", "ignored", "node", "parent", "reads", "rule")
+
+    def __init__(self, rule: Rule, node: int, parent: int | None) -> None:
+        self.rule = rule
+        self.node = node
+        self.parent = parent
+        self.asked = 0
+        self.reads: dict[Read, Any] = {}
+        self.ignored: frozenset[int] = frozenset()
+        self.ended: BaseException | None = None
+
+
+class RuleBook:
+    """The rules of one run; see the top of this module."""
+
+    def __init__(self, ground: Ground, *, strict: bool = False) -> None:
+        self.ground = ground
+        self.engine = ground.engine
+        self.strict = strict
+        self.entries: dict[int, Entry] = {}
+        """By node number, in the order in which they were added."""
+        self.applied: list[int] = []
+        self.adders = Adders()
+        self.version = 0
+        self.rule_version = 0
+        self._taken: dict[str, int] = {}
+        self._open: dict[int, None] = {}
+        self._seen = 0
+        self._tags: dict[int, frozenset[str]] = {}
+        self._index = NodeIndex()
+        self._closures: dict[str, None] = {}
+        """The texts of closures that rules wait for."""
+        self._readers: dict[Read, dict[int, None]] = {}
+        self._due: dict[int, None] = {}
+        self._acted_on: dict[str, list[int]] = {}
+        self._declared: set[str] = set()
+        self._told: set[int] = set()
+
+    # ---- rules
+
+    def add_rule(self, rule: Rule, parent: int | None = None) -> int:
+        """One more rule; by whoever drives, or before the start."""
+        name = self._own_name(rule.name)
+        key = f"{PREFIX}{name}"
+        number = len(self.engine)
+        node = self.ground.enter(key, lambda: self._pass(number), rule)
+        assert node == number, "a rule is a new node"
+        self.entries[node] = Entry(rule, node, parent)
+        self._open[node] = None
+        self.adders.open(node, rule.may_add)
+        self._declared.update(rule.may_add or ())
+        self._rules_changed()
+        return node
+
+    def _own_name(self, wanted: str) -> str:
+        count = self._taken.get(wanted, 0)
+        self._taken[wanted] = count + 1
+        name = wanted if not count else f"{wanted} ({count})"
+        while f"{PREFIX}{name}" in self.engine.number:
+            count += 1
+            name = f"{wanted} ({count})"
+        return name
+
+    def name_of(self, node: int) -> str:
+        """What a rule is called."""
+        return self.engine.keys[node].removeprefix(PREFIX)
+
+    @property
+    def has_open_rules(self) -> bool:
+        """Whether there is a rule that may look at values."""
+        return bool(self._open)
+
+    def why(self, what: Any) -> str | None:
+        """What a rule, or the rule of a name, waits for; None where there is none."""
+        for node, entry in self.entries.items():
+            if entry.rule is what or self.name_of(node) == what:
+                if node in self._open:
+                    return f"the rule {self.name_of(node)!r} {self.waits_for(node)}"
+                how = "has fired" if node in self.applied else f"is {engine_word(self.engine.state[node])}"
+                return f"the rule {self.name_of(node)!r} {how}"
+        return None
+
+    def open_names(self) -> list[str]:
+        """The names of the rules that have not fired."""
+        return [self.name_of(node) for node in list(self._open)]
+
+    def applied_names(self) -> list[str]:
+        """The names of the rules that have fired, in that order."""
+        return [self.name_of(node) for node in list(self.applied)]
+
+    def open_rules(self) -> list[Rule]:
+        """The rules that have not fired."""
+        return [self.entries[node].rule for node in list(self._open)]
+
+    def applied_rules(self) -> list[Rule]:
+        """The rules that have fired, in that order."""
+        return [self.entries[node].rule for node in list(self.applied)]
+
+    def _rules_changed(self) -> None:
+        self.rule_version += 1
+        self._rouse(("rules", None))
+
+    # ---- nodes
+
+    def number_of(self, key: Any) -> int | None:
+        """The number of a node by its key, or by its id."""
+        if not isinstance(key, str):
+            return self.ground.with_id(key)
+        number = self.engine.number.get(key)
+        if number is None:
+            number = self.ground.named(key)
+        return None if number is None or not self._is_work(number) else number
+
+    def _is_work(self, node: int) -> bool:
+        flags = self.engine.flags[node]
+        return flags & KIND != GATHER and not flags & RULE
+
+    def all_numbers(self) -> list[int]:
+        """All nodes with work."""
+        return [n for n in range(len(self.engine)) if self._is_work(n)]
+
+    def parents_of(self, node: int) -> list[int]:
+        """The nodes with work that one waits for."""
+        found: dict[int, None] = {}
+        stack = list(reversed(self.engine.parents[node]))
+        while stack:
+            parent = stack.pop()
+            if self._is_work(parent):
+                found[parent] = None
+            else:
+                stack += reversed(self.engine.parents[parent])
+        return list(found)
+
+    def children_of(self, node: int) -> list[int]:
+        """The nodes with work that wait for one, so far."""
+        found: dict[int, None] = {}
+        stack = list(reversed(list(self.engine.children[node])))
+        while stack:
+            child = stack.pop()
+            if self._is_work(child):
+                found[child] = None
+            else:
+                stack += reversed(list(self.engine.children[child]))
+        return list(found)
+
+    def tags_of(self, node: int) -> frozenset[str]:
+        """The tags of a node."""
+        known = self._tags.get(node)
+        return frozenset(self.ground.tags_of(node)) if known is None else known
+
+    def tag(self, node: int, tags: Iterable[str]) -> None:
+        """Gives a node more tags; by whoever drives."""
+        before = self.tags_of(node)
+        after = self._tags[node] = before | frozenset(tags)
+        for fresh in self._index.tag(node, sorted(after - before)):
+            self._rouse(("glob", fresh))
+        self._changed()
+
+    def members(self, pattern: str) -> list[int]:
+        """The nodes that a text means."""
+        return self._index.members(pattern)
+
+    def is_declared(self, pattern: str) -> bool:
+        """Whether the text can mean nodes that are still to come, rather than a key that was mistyped."""
+        return is_glob(pattern) or pattern in self._declared
+
+    def _changed(self) -> None:
+        self.version += 1
+        self._rouse(("all", None))
+
+    # ---- closures
+
+    def is_closed(self, which: str, asker: int) -> bool:
+        """Whether none but `asker`, and what can only fire after it, may add such a node."""
+        entry = self.entries[asker]
+        return not self.adders.is_blocked(which, {asker, *entry.ignored})
+
+    def _close(self, node: int) -> None:
+        """A rule, or a node that may add, can add nothing any more."""
+        if node not in self.adders.declared:
+            return
+        self.adders.close(node)
+        for which in list(self._closures):
+            readers = self._readers.get(("closed", which), ())
+            if any(self.is_closed(which, rule) for rule in readers):
+                self._rouse(("closed", which))
+
+    # ---- asking, in the thread of growth
+
+    def _pass(self, node: int) -> Pass:
+        entry = self.entries[node]
+        if entry.ended is not None:
+            raise entry.ended
+        entry.asked += 1
+        view = GraphView(self, node)
+        if not entry.rule.applicable(view):
+            return Pass("ok", settle=lambda n, attempt: self._said_no(entry, attempt, view._reads))
+        growth = Growth(node, self.name_of(node))
+        body = GrowthView(self, node, growth)
+        body._reads = view._reads
+        try:
+            entry.rule.apply(body)
+        finally:
+            body._ended = True
+        return Pass("ok", settle=lambda n, attempt: self._said_yes(entry, attempt, growth, view._reads))
+
+    # ---- what came of it, by whoever drives
+
+    def _said_no(self, entry: Entry, attempt: int, reads: dict[Read, Any]) -> None:
+        engine, node = self.engine, entry.node
+        self._look_at_new()
+        self._forget_reads(entry)
+        entry.reads = reads
+        waits_for: list[int] = []
+        for read in reads:
+            if read[0] == "rest":
+                waits_for += read[1]
+            else:
+                self._readers.setdefault(read, {})[node] = None
+                if read[0] == "closed":
+                    self._closures[read[1]] = None
+                if read[0] == "node":
+                    engine.notice(read[1])
+        engine.slept(node, attempt, waits_for, time.time())
+        changed = any(self._now(node, read) != was for read, was in reads.items())
+        if changed and engine.state[node] == ASLEEP:
+            engine.woken(node, "what it looked at has changed", time.time())
+
+    def _now(self, rule: int, read: Read) -> Any:
+        """How something that a rule looked at is now."""
+        kind, what = read
+        if kind == "node":
+            return self.engine.state[what]
+        if kind == "glob":
+            return len(self.members(what))
+        if kind == "key":
+            return 0 if self.number_of(what) is None else 1
+        if kind == "closed":
+            return self.is_closed(what, rule)
+        return {"all": self.version, "rules": self.rule_version}.get(kind)
+
+    def _said_yes(self, entry: Entry, attempt: int, growth: Growth, reads: dict[Read, Any]) -> None:
+        engine, node = self.engine, entry.node
+        self._look_at_new()
+        if any(holds and not self.is_closed(r[1], node) for r, holds in reads.items() if r[0] == "closed"):
+            engine.slept(node, attempt, [], time.time())
+            engine.woken(node, "more can come after all", time.time())
+            return
+        self._check(entry, growth)
+        new = self.ground.add(growth)
+        for one, tags in growth.tags.items():
+            self.tag(growth.number_of(one), tags)
+        rules = [self.add_rule(self._bounded(entry, rule), node) for rule in growth.rules]
+        facts: dict[str, Any] = {"rule": self.name_of(node), "rules": [self.name_of(rule) for rule in rules]}
+        if growth.tags:
+            named = {engine.keys[growth.number_of(one)]: sorted(own) for one, own in growth.tags.items()}
+            facts["tags"] = named
+        self.ground.wrote(node, facts, [*new, *rules])
+        for read, holds in reads.items():
+            if read[0] == "closed" and holds:
+                self._acted_on.setdefault(read[1], []).append(node)
+        engine.succeeded(node, attempt, None, time.time())
+        self.applied.append(node)
+        self._end(entry)
+
+    def _bounded(self, entry: Entry, rule: Rule) -> Rule:
+        """A rule that a body adds may add at most what its parent may."""
+        if entry.rule.may_add is None:
+            return rule
+        if rule.may_add is None:
+            return Rule(rule.predicate, rule.body, rule.name, entry.rule.may_add)
+        strange = [p for p in rule.may_add if p not in entry.rule.may_add]
+        if strange:
+            raise GrowthError(
+                f"the rule {self.name_of(entry.node)!r} may add {_listed(entry.rule.may_add)}, and the rule "
+                f"{rule.name!r} that it adds may add {_listed(strange)}: nothing was added",
+                rule=self.name_of(entry.node),
+            )
+        return rule
+
+    def _check(self, entry: Entry, growth: Growth) -> None:
+        """Raises `GrowthError` where the rule adds what it may not, or what others count on not to come."""
+        own = self.name_of(entry.node)
+        for rule in growth.rules:
+            self._bounded(entry, rule)
+        for key, tags in growth.described(self):
+            may_add = entry.rule.may_add
+            if may_add is not None and not _is_declared(key, tags, may_add):
+                what = f"{key!r}" + (f" with the tags {_listed(sorted(tags))}" if tags else "")
+                raise GrowthError(
+                    f"the rule {own!r} adds {what}, and says that it may add {_listed(may_add)} only: "
+                    "nothing was added. Name the tag or the key in may_add",
+                    rule=own,
+                )
+            self._check_acted_on(entry, key, tags)
+
+    def _check_acted_on(self, entry: Entry, key: str, tags: frozenset[str]) -> None:
+        for pattern, rules in self._acted_on.items():
+            if not fits(pattern, key, tags):
+                continue
+            late = [rule for rule in rules if not self._descends(entry.node, rule)]
+            if late:
+                raise GrowthError(
+                    f"the rule {self.name_of(entry.node)!r} adds {key!r}, and the rule "
+                    f"{self.name_of(late[0])!r} has acted on closed({pattern!r}): nothing was added. Say by "
+                    "may_add what the rule may add",
+                    rule=self.name_of(entry.node),
+                )
+
+    def _descends(self, node: int, ancestor: int) -> bool:
+        walk: int | None = node
+        while walk is not None and walk != ancestor:
+            walk = self.entries[walk].parent
+        return walk is not None
+
+    def _end(self, entry: Entry) -> None:
+        self._open.pop(entry.node, None)
+        self._forget_reads(entry)
+        self._due.pop(entry.node, None)
+        self._rules_changed()
+        self._close(entry.node)
+
+    def _forget_reads(self, entry: Entry) -> None:
+        for read in entry.reads:
+            readers = self._readers.get(read)
+            if readers is not None:
+                readers.pop(entry.node, None)
+                if not readers:
+                    del self._readers[read]
+                    if read[0] == "closed":
+                        del self._closures[read[1]]
+        entry.reads = {}
+
+    # ---- waking, by whoever drives
+
+    def _rouse(self, read: Read) -> None:
+        readers = self._readers.get(read)
+        if readers:
+            self._due.update(readers)
+
+    def look(self) -> None:
+        """Takes note of what ended and what is new, and wakes the rules that had looked at it."""
+        engine = self.engine
+        if engine.noticed:
+            self._look_at_ends()
+        if self._seen < len(engine):
+            self._look_at_new()
+        if self._due:
+            due, self._due = self._due, {}
+            for node in due:
+                engine.woken(node, "what it looked at has changed", time.time())
+
+    def _look_at_ends(self) -> None:
+        engine = self.engine
+        noticed, engine.noticed = engine.noticed, []
+        for node in dict.fromkeys(noticed):
+            if node in self.entries:
+                self._look_at_rule(self.entries[node])
+                continue
+            self._rouse(("node", node))
+            if node in self.adders.declared and GOOD[engine.state[node]]:
+                self._close(node)
+            engine.notice(node)
+        self._changed()
+
+    def _look_at_rule(self, entry: Entry) -> None:
+        """A rule that failed or was cancelled adds nothing, unless it is retried."""
+        state = self.engine.state[entry.node]
+        if BAD[state] and entry.node in self._open:
+            self._end(entry)
+        elif not REST[state] and entry.node not in self._open:
+            entry.ended = None
+            self._open[entry.node] = None
+            self.adders.open(entry.node, entry.rule.may_add)
+        self.engine.notice(entry.node)
+
+    def _look_at_new(self) -> None:
+        engine, first = self.engine, self._seen
+        if first == len(engine):
+            return
+        for node in range(first, len(engine)):
+            self._note(node)
+        self._seen = len(engine)
+        self._changed()
+
+    def _note(self, node: int) -> None:
+        if node in self.entries:
+            self.engine.notice(node)
+            return
+        if not self._is_work(node):
+            return
+        engine, key = self.engine, self.engine.keys[node]
+        may_add = self.ground.may_add_of(node)
+        if may_add is not None:
+            self.adders.open(node, (*may_add, key))
+            self._declared.update(may_add)
+            engine.notice(node)
+        name = self.ground.name_of(node)
+        readers = self._readers
+        for text in self._index.add(node, key, name, self.tags_of(node)):
+            if ("glob", text) in readers:
+                self._rouse(("glob", text))
+        for text in (key, name):
+            if ("key", text) in readers:
+                self._rouse(("key", text))
+
+    # ---- the end
+
+    def at_rest(self) -> bool:
+        """Nothing runs any more: closures that only dead rules keep from holding are let hold, one at a time.
+
+        Returns whether a rule was woken.
+        """
+        waiting = self._waiting_for_closures()
+        for node in waiting:
+            entry = self.entries[node]
+            dead = self._dead_before(node, waiting)
+            blockers = {b for q in _closures(entry.reads) for b in self.adders.blockers(q, {node})}
+            if blockers and blockers <= dead:
+                self._release(entry, blockers)
+                return True
+        if waiting:
+            self._end_badly(waiting, self._deadlock(waiting))
+            return True
+        if self.strict and self._open:
+            left = list(self._open)
+            self._end_badly(left, None)
+            return True
+        self._tell_unfired()
+        return False
+
+    def _waiting_for_closures(self) -> list[int]:
+        return [node for node in self._open if _closures(self.entries[node].reads)]
+
+    def _dead_before(self, asker: int, waiting: Sequence[int]) -> set[int]:
+        """The rules that cannot fire before `asker` does, and the nodes that ended without adding."""
+        others = [node for node in self._open if node != asker]
+        reads = {node: self.entries[node].reads for node in others}
+        able = able_to_fire(others, reads, self.adders, [node for node in waiting if node != asker])
+        nodes = {n for n in self.adders.declared if n not in self.entries and REST[self.engine.state[n]]}
+        return {node for node in others if node not in able} | nodes
+
+    def _release(self, entry: Entry, blockers: set[int]) -> None:
+        rules = [b for b in sorted(blockers) if b in self.entries]
+        if rules:
+            warnings.warn(
+                f"the rule {self.name_of(entry.node)!r} waits no longer: "
+                + "; ".join(f"{self.name_of(r)!r} can never fire ({self.waits_for(r)})" for r in rules),
+                RamifyWarning,
+                stacklevel=2,
+            )
+        entry.ignored = entry.ignored | blockers
+        self.engine.woken(entry.node, "what it waited for can never come", time.time())
+
+    def _end_badly(self, nodes: Sequence[int], error: BaseException | None) -> None:
+        for node in nodes:
+            self.entries[node].ended = error or UnfiredRule(
+                f"the rule {self.name_of(node)!r} never fired: {self.waits_for(node)}",
+                rule=self.name_of(node),
+                waits_for=self.waits_for(node),
+            )
+        for node in nodes:
+            self.engine.woken(node, "the run is over", time.time())
+
+    def _deadlock(self, waiting: Sequence[int]) -> RuleDeadlock:
+        names = [self.name_of(node) for node in waiting]
+        told = "; ".join(f"{self.name_of(node)!r} {self.waits_for(node)}" for node in waiting)
+        return RuleDeadlock(
+            f"the rules {_listed(names)} wait for each other: {told}. Say by may_add what each may add",
+            rules=names,
+        )
+
+    def _tell_unfired(self) -> None:
+        fresh = [node for node in self._open if node not in self._told]
+        self._told.update(fresh)
+        if fresh:
+            some = "; ".join(f"{self.name_of(node)!r} {self.waits_for(node)}" for node in fresh[:5])
+            more = f"; and {len(fresh) - 5} more" if len(fresh) > 5 else ""
+            warnings.warn(
+                f"{len(fresh)} {'rule' if len(fresh) == 1 else 'rules'} never fired: {some}{more}",
+                RamifyWarning,
+                stacklevel=2,
+            )
+
+    # ---- why
+
+    def waits_for(self, node: int) -> str:
+        """What an open rule waits for, in words."""
+        entry = self.entries[node]
+        if not entry.reads:
+            return "waits for nothing that it looked at" if entry.asked else "was not asked yet"
+        told = list(dict.fromkeys(filter(None, (self._told_of(node, r, w) for r, w in entry.reads.items()))))
+        more = f", and {len(told) - 4} more" if len(told) > 4 else ""
+        return f"waits for {', '.join(told[:4])}{more}" if told else "waits for a change of what it looked at"
+
+    def _told_of(self, node: int, read: Read, was: Any) -> str:
+        engine, (kind, what) = self.engine, read
+        if kind == "key":
+            return f"a node {what!r}, which is not there"
+        if kind == "glob" and not self.members(what):
+            return f"nodes {what!r}, of which there are none"
+        if kind == "glob":
+            return ""
+        if kind == "node":
+            state = engine.state[what]
+            if GOOD[state]:
+                return ""
+            how = f"which is {engine_word(state)}" if REST[state] else "which is not at rest"
+            return f"{engine.keys[what]!r}, {how}"
+        if kind == "rest":
+            left = [n for n in what if not REST[engine.state[n]]]
+            return f"{engine.keys[left[0]]!r} and {len(left) - 1} more to end" if left else ""
+        if kind == "closed" and not was:
+            return f"closed({what!r}): {self._told_blockers(node, what)}"
+        return {"all": "a change of the graph", "rules": "a change of the rules"}.get(kind, "")
+
+    def _told_blockers(self, node: int, what: str) -> str:
+        blockers = self.adders.blockers(what, {node, *self.entries[node].ignored})
+        names = [
+            f"the rule {self.name_of(b)!r}" if b in self.entries else repr(self.engine.keys[b])
+            for b in blockers
+        ]
+        return f"{', '.join(names[:5])} may add such a node" if names else "none may add one"
+
+
+def engine_word(state: int) -> str:
+    """A state at rest, in words."""
+    from ramify.core.table import NAMES
+
+    return NAMES[state]
+
+
+def _closures(reads: dict[Read, Any]) -> list[str]:
+    """The closures that did not hold when a rule was asked."""
+    return [what for (kind, what), holds in reads.items() if kind == "closed" and not holds]
+
+
+def _is_declared(key: str, tags: frozenset[str], may_add: Sequence[str]) -> bool:
+    """Whether a new node is among what may be added; each of its tags must be named."""
+    return all(tag in may_add for tag in tags) and any(fits(p, key, tags) for p in may_add)
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return ", ".join(map(repr, texts)) or "nothing"
