@@ -1,7 +1,7 @@
 """The command line of a bash step, and what it has exported.
 
-One process runs a step: a shell with the snippet as its command, so that neither a file nor a second process is
-needed. What comes before the snippet stands in its first line, so the shell's messages name the right lines.
+One process runs a step: a shell with the snippet as its command, so that neither a file nor another process
+is needed. What comes before the snippet stands in its first line, so the shell's messages name the right lines.
 Exported outputs are written by a trap when the shell ends, `NAME=VALUE` and a NUL each: values are exact, and
 `exit 0` in a snippet keeps them.
 """
@@ -35,25 +35,28 @@ _BEFORE: Final = (
 # A trap of the user's for EXIT is kept, and comes after ours.
 _TRAP: Final = (
     '__ramify_left=; trap() { builtin trap "$@" || return; [ "$BASH_SUBSHELL" = 0 ] || return 0; '
-    'local t; t=$(builtin trap -p EXIT); case $t in *"-- \'__ramify_end\' EXIT"*) return 0;; esac; '
+    "local t; t=$(builtin trap -p EXIT); case $t in *\"-- '__ramify_end' EXIT\"*) return 0;; esac; "
     'if [ -n "$t" ]; then eval "set -- $t"; __ramify_left=$3; else __ramify_left=; fi; '
     "builtin trap __ramify_end EXIT; }; "
     "__ramify_status() { return $1; }; "
-    "__ramify_end() { __ramify_code=$?; { set +eux; } 2>/dev/null; { printf '?=%s\\0' \"$__ramify_code\"; EXPORTS"
+    "__ramify_end() { __ramify_code=$?; { set +eux; } 2>/dev/null; "
+    "{ printf '?=%s\\0' \"$__ramify_code\"; EXPORTS"
     "printf '\\0'; } >| \"$__step_record\"; "
     'if [ -n "$__ramify_left" ]; then __ramify_status $__ramify_code; eval "$__ramify_left"; fi; }; '
     "builtin trap __ramify_end EXIT; "
 )
 _SH_TRAP: Final = (
-    "__ramify_end() { __ramify_code=$?; { set +eux; } 2>/dev/null; { printf '?=%s\\0' \"$__ramify_code\"; EXPORTS"
+    "__ramify_end() { __ramify_code=$?; { set +eux; } 2>/dev/null; "
+    "{ printf '?=%s\\0' \"$__ramify_code\"; EXPORTS"
     "printf '\\0'; } >| \"$__step_record\"; }; trap __ramify_end EXIT; "
 )
 _EXPORT: Final = (
     "case $(( BASH_VERSINFO[0] < 5 )) in 1) __ramify_a=$(declare -p NAME 2>/dev/null); "
-    '__ramify_a=${__ramify_a#declare -}; __ramify_a=${__ramify_a%% *};; *) __ramify_a=${NAME@a};; esac; '
-    "case $__ramify_a in *x*) printf 'NAME=%s\\0' \"$NAME\";; *) [ -n \"${NAME+set}\" ] && printf 'NAME\\0';; esac; "
+    "__ramify_a=${__ramify_a#declare -}; __ramify_a=${__ramify_a%% *};; *) __ramify_a=${NAME@a};; esac; "
+    "case $__ramify_a in *x*) printf 'NAME=%s\\0' \"$NAME\";; "
+    "*) [ -n \"${NAME+set}\" ] && printf 'NAME\\0';; esac; "
 )
-_SH_EXPORT: Final = "if [ -n \"${NAME+set}\" ]; then printf 'NAME=%s\\0' \"$NAME\"; fi; "
+_SH_EXPORT: Final = 'if [ -n "${NAME+set}" ]; then printf \'NAME=%s\\0\' "$NAME"; fi; '
 
 
 class Record(NamedTuple):
@@ -65,8 +68,16 @@ class Record(NamedTuple):
 
 
 def bash_command(
-    call: Call, key: str, step: int, control: str, *, strict: bool, names: Sequence[str], before: str | None,
-    record: bool, code_folder: str,
+    call: Call,
+    key: str,
+    step: int,
+    control: str,
+    *,
+    strict: bool,
+    names: Sequence[str],
+    before: str | None,
+    record: bool,
+    code_folder: str,
 ) -> list[str]:
     """The arguments of the process of a step. `names` are the output variables that it may export.
 

@@ -1,4 +1,4 @@
-"""Running a step in a container: apptainer or singularity for image files, podman or docker for named images."""
+"""A step in a container: apptainer or singularity for image files, podman or docker for named images."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ class Container(NamedTuple):
         """Removes the container, if it is still there: the engine's own service may have kept it."""
         if self.name is not None:
             command = [self.program, "rm", "-f", self.name]
-            subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_PROMPT, check=False)
+            subprocess.run(
+                command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_PROMPT, check=False
+            )
 
 
 def find_container(image: str, folder: str, name: str, environ: Mapping[str, str]) -> Container:
@@ -49,7 +51,9 @@ def find_container(image: str, folder: str, name: str, environ: Mapping[str, str
             path=path,
         )
     url = "://" in image
-    wanted = IMAGE_ENGINES if is_file else IMAGE_ENGINES + NAME_ENGINES if url else NAME_ENGINES + IMAGE_ENGINES
+    wanted = (
+        IMAGE_ENGINES if is_file else IMAGE_ENGINES + NAME_ENGINES if url else NAME_ENGINES + IMAGE_ENGINES
+    )
     engine, program = _find_program(wanted, image, environ)
     if engine in NAME_ENGINES:
         return Container(engine, program, image.removeprefix("docker://"), name)
@@ -114,8 +118,8 @@ def _find_program(wanted: Sequence[str], image: str, environ: Mapping[str, str])
         if program is not None and engine in IMAGE_ENGINES + NAME_ENGINES:
             return engine, os.path.abspath(program)
     raise MissingExtraError(
-        f"the container {image} needs {' or '.join((chosen,) if chosen else wanted)}, and none is on the PATH: "
-        "install one, or take container= away",
+        f"the container {image} needs {' or '.join((chosen,) if chosen else wanted)}, and none is on the "
+        "PATH: install one, or take container= away",
         package=wanted[0],
         extra=None,
     )

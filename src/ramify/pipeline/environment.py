@@ -1,4 +1,4 @@
-"""The variables of a task: what its steps find in their environment, and the file that sets the same by hand."""
+"""The variables of a task: what its steps find in their environment, also as text for a shell."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def full_environment(
 
 def resolve_input(each: Input, instance: Instance, inputs: Mapping[str, Variable]) -> Variable:
     """The value of an input: what the caller says, else the constant; paths and globs are made absolute."""
-    value = inputs[each.name] if each.name in inputs else each.value
+    value = inputs.get(each.name, each.value)
     if each.kind in VARIABLE_KINDS:
         return value
     if not isinstance(value, str) or not value or "\0" in value:

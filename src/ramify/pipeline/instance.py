@@ -1,8 +1,8 @@
 """The folder of one execution of a pipeline: where the things of each task are.
 
-    INSTANCE/.ramify/KEY/   task task-env.sh task-conf.json state.NAME[.STEP] out.log ramify.log
-    INSTANCE/.ramify/@run/  what belongs to the engine, and the script that each `task` is a link to
-    INSTANCE/output/KEY/    what the task makes
+INSTANCE/.ramify/KEY/   task task-env.sh task-conf.json state.NAME[.STEP] out.log ramify.log
+INSTANCE/.ramify/@run/  what belongs to the engine, and the script that each `task` is a link to
+INSTANCE/output/KEY/    what the task makes
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class TaskFolder:
     def __init__(self, instance: str, key: str) -> None:
         if not isinstance(key, str) or not _SAFE_KEY.fullmatch(key) or key != key.strip():
             raise RamifyKeyEncodingError(
-                f"the key {key!r} of a task cannot name a folder: no '/', no '.' or '@' first, no blank at an end",
+                f"the key {key!r} of a task cannot name a folder: it may hold no '/', "
+                "not begin with '.' or '@', and have no blank at an end",
                 key=key,
             )
         self.key = key

@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import types
+from typing import Any
 
 UNUSABLE = 65
 """Exit code where the function could not be found, or what it needs; the reason is in the log."""
@@ -24,24 +25,24 @@ class Refused(Exception):
 
 
 class Files:
-    """What a function gets for a glob: called, or iterated over, it gives the paths that match now, sorted."""
+    """What a function gets for a glob: called or iterated over, it gives the paths that match now, sorted."""
 
-    def __init__(self, root, pattern):  # type: ignore[no-untyped-def]  # this file runs where types may not
+    def __init__(self, root: str, pattern: str) -> None:
         self.root = root
         self.pattern = pattern
 
-    def __call__(self):  # type: ignore[no-untyped-def]  # as above
+    def __call__(self) -> list[str]:
         found = glob.glob(os.path.join(glob.escape(self.root), self.pattern), recursive=True)
         return sorted(found)
 
-    def __iter__(self):  # type: ignore[no-untyped-def]  # as above
+    def __iter__(self) -> Any:
         return iter(self())
 
-    def __str__(self):  # type: ignore[no-untyped-def]  # as above
+    def __str__(self) -> str:
         return os.path.join(self.root, self.pattern)
 
 
-def main(path):  # type: ignore[no-untyped-def]  # as above
+def main(path: str) -> None:
     with open(path, encoding="utf-8") as file:
         request = json.load(file)
     for entry in reversed(request["path"]):
@@ -51,7 +52,7 @@ def main(path):  # type: ignore[no-untyped-def]  # as above
     sys.exit(run(request))
 
 
-def run(request):  # type: ignore[no-untyped-def]  # as above
+def run(request: dict[str, Any]) -> int:
     """Calls the function; the exit code. The traceback of what it raises goes to the standard error."""
     try:
         function = load(request)
@@ -86,14 +87,14 @@ def run(request):  # type: ignore[no-untyped-def]  # as above
     return 0
 
 
-def load(request):  # type: ignore[no-untyped-def]  # as above
+def load(request: dict[str, Any]) -> Any:
     """The function itself."""
     if request.get("pickled"):
         try:
             return pickled(request["pickled"])
         except ImportError as error:
             raise Refused(
-                "it travels by value, and this interpreter lacks %s: put the function into a module" % error.name
+                f"it travels by value, and this interpreter lacks {error.name}: put the function into a module"
             ) from error
     module, _, qualname = request["function"].partition(":")
     found = importlib.import_module(module)
@@ -102,54 +103,55 @@ def load(request):  # type: ignore[no-untyped-def]  # as above
     return found
 
 
-def pickled(text):  # type: ignore[no-untyped-def]  # as above
+def pickled(text: str) -> Any:
     import pickle
 
     return pickle.loads(base64.b64decode(text))
 
 
-def arguments(function, request):  # type: ignore[no-untyped-def]  # as above
+def arguments(function: Any, request: dict[str, Any]) -> dict[str, Any]:
     """The arguments, by the names of the parameters; `**kwargs` gets the inputs that no parameter takes."""
     given = dict(request["arguments"])
     for name in request["globs"]:
         given[name] = Files(*given[name])
     parameters = inspect.signature(function).parameters
-    chosen, missing = {}, []
+    chosen: dict[str, Any] = {}
+    missing = []
     for name, parameter in parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
             chosen.update((n, given[n]) for n in request["inputs"] if n not in parameters)
         elif parameter.kind is parameter.VAR_POSITIONAL:
             continue
         elif parameter.kind is parameter.POSITIONAL_ONLY:
-            raise Refused("its parameter %s is positional only: arguments are given by name" % name)
+            raise Refused(f"its parameter {name} is positional only: arguments are given by name")
         elif name in given:
             chosen[name] = given[name]
         elif parameter.default is parameter.empty:
             missing.append(name)
     if missing:
         raise Refused(
-            "nothing is called %s: a parameter is an input, an output file, an earlier step's output or one of "
-            "Ramify's variables; there are %s" % (" or ".join(missing), ", ".join(sorted(given)))
+            f"nothing is called {' or '.join(missing)}: a parameter is an input, an output file, an earlier step's "
+            f"output or one of Ramify's variables; there are {', '.join(sorted(given))}"
         )
     return chosen
 
 
-def check(value, request):  # type: ignore[no-untyped-def]  # as above
+def check(value: Any, request: dict[str, Any]) -> dict[str, Any]:
     """What was returned, as a dict of values that JSON holds exactly."""
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise Refused("it returned %s: return a dict of output variables, or None" % type(value).__name__)
+        raise Refused(f"it returned {type(value).__name__}: return a dict of output variables, or None")
     unknown = sorted(str(name) for name in value if name not in request["outputs"])
     if unknown:
         raise Refused(
-            "it returned %s, which %s not declared: declared are %s"
-            % (", ".join(unknown), "is" if len(unknown) == 1 else "are", ", ".join(request["outputs"]) or "none")
+            f"it returned {', '.join(unknown)}, which {'is' if len(unknown) == 1 else 'are'} not declared: "
+            f"declared are {', '.join(request['outputs']) or 'none'}"
         )
     return {name: plain(name, each) for name, each in value.items()}
 
 
-def plain(name, value):  # type: ignore[no-untyped-def]  # as above
+def plain(name: str, value: Any) -> Any:
     """An int, float, text or None; numbers of libraries become such."""
     if value is None or type(value) in (int, float, str):
         return value
@@ -163,43 +165,41 @@ def plain(name, value):  # type: ignore[no-untyped-def]  # as above
             pass
         if hasattr(value, "__float__") and hasattr(value, "dtype"):
             return float(value)
-    raise Refused(
-        "%s is of type %s: an output variable is an int, a float or a str" % (name, type(value).__name__)
-    )
+    raise Refused(f"{name} is of type {type(value).__name__}: an output variable is an int, a float or a str")
 
 
-def write_record(path, values):  # type: ignore[no-untyped-def]  # as above
+def write_record(path: str, values: dict[str, Any]) -> None:
     """Whole or not at all."""
     with open(path + ".part", "w", encoding="ascii") as file:
         json.dump(values, file)
     os.replace(path + ".part", path)
 
 
-def provide_marker():  # type: ignore[no-untyped-def]  # as above
+def provide_marker() -> None:
     """Where Ramify is not installed, a module of the user's still finds the names that mark its functions."""
     try:
         importlib.import_module("ramify")
     except ImportError:
-        top, pipeline = types.ModuleType("ramify"), types.ModuleType("ramify.pipeline")
+        top: Any = types.ModuleType("ramify")
+        pipeline: Any = types.ModuleType("ramify.pipeline")
         top.__path__ = []
-        pipeline.python_call = mark  # type: ignore[attr-defined]  # a module made here
-        pipeline.__getattr__ = top.__getattr__ = lambda name: Anything()  # type: ignore[method-assign]  # as above
-        pipeline.__getattr__ = lambda name: Anything()  # type: ignore[method-assign]  # as above
-        top.pipeline = pipeline  # type: ignore[attr-defined]  # as above
+        pipeline.python_call = mark
+        pipeline.__getattr__ = lambda name: Anything()
+        top.pipeline = pipeline
         sys.modules["ramify"], sys.modules["ramify.pipeline"] = top, pipeline
 
 
-def mark(function=None, **_):  # type: ignore[no-untyped-def]  # as above
+def mark(function: Any = None, **_: Any) -> Any:
     return function if function is not None else mark
 
 
 class Anything:
     """Stands for a name of Ramify's that a function does not use: it can be called, and is nothing."""
 
-    def __call__(self, *_, **__):  # type: ignore[no-untyped-def]  # as above
+    def __call__(self, *_: Any, **__: Any) -> Any:
         return self
 
-    def __getattr__(self, name):  # type: ignore[no-untyped-def]  # as above
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         return self

@@ -1,4 +1,4 @@
-"""The states of a task, as the name of one file in its folder says them: `state.NAME` or `state.NAME.STEP`."""
+"""The states of a task, as one file in its folder says them by its name: `state.NAME[.STEP]`."""
 
 from __future__ import annotations
 

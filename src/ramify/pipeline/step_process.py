@@ -60,7 +60,7 @@ class StepProcess:
     `OSError` when it cannot be started.
     """
 
-    def __init__(self, argv: Sequence[str], environ: Mapping[str, str], log: str, mark: str) -> None:
+    def __init__(self, argv: list[str], environ: Mapping[str, str], log: str, mark: str) -> None:
         self._lock = threading.Lock()
         self._gone = False
         self._mark = mark
@@ -206,7 +206,7 @@ def _mark_in(pid: int) -> bytes:
     import psutil
 
     try:
-        return psutil.Process(pid).environ().get(MARK, "").encode()
+        return str(psutil.Process(pid).environ().get(MARK, "")).encode()
     except psutil.Error:
         return b""  # it ended meanwhile
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from ramify.errors import ArgumentError
 from ramify.pipeline.definition import Output, Variable
 
 _INT: Final = re.compile(r"[+-]?[0-9]+")
-_FLOAT: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|nan)", re.IGNORECASE)
+_FLOAT: Final = re.compile(
+    r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|nan)", re.IGNORECASE
+)
 _TYPES: Final = {"int": int, "float": float, "str": str}
 
 
 def to_text(name: str, value: object) -> str | None:
-    """The text of a variable; None for None, which is an unset variable. `ArgumentError` names what cannot be.
+    """The text of a variable; None, an unset variable, for None. `ArgumentError` names what cannot be.
 
     >>> to_text("x", 0.1), to_text("x", None), to_text("x", " a=b ")
     ('0.1', None, ' a=b ')
@@ -54,7 +56,7 @@ def from_text(output: Output, text: str | None) -> Variable:
     raise ValueError(f"{output.name} must be {article} {output.kind}; it is {_shown(text)}")
 
 
-def check_value(output: Output, value: object) -> Variable:
+def check_value(output: Output, value: Any) -> Variable:
     """What a function returned for a variable. `ValueError` says what is wrong with it.
 
     >>> check_value(Output("x", "float"), 3)
@@ -67,10 +69,11 @@ def check_value(output: Output, value: object) -> Variable:
     if output.kind == "float" and type(value) is int:
         return float(value)
     if type(value) is _TYPES.get(output.kind):
-        return value  # type: ignore[no-any-return]  # its type is the declared one
+        return value
     article = "an" if output.kind == "int" else "a"
     raise ValueError(
-        f"{output.name} must be {article} {output.kind}; it is {_shown(value)}, of type {type(value).__name__}"
+        f"{output.name} must be {article} {output.kind}; it is {_shown(value)}, "
+        f"of type {type(value).__name__}"
     )
 
 
