@@ -13,6 +13,7 @@ import msgspec
 from ramify.errors import PlanError, RamifyError, TaskFailed
 from ramify.files.local import read_bytes
 from ramify.pipeline.definition import TaskDefinition, Variable
+from ramify.pipeline.environment import dump_env
 from ramify.pipeline.instance import CONTROL, Instance
 from ramify.pipeline.step_process import end_tree, processes_of
 
@@ -56,17 +57,17 @@ class Settings(msgspec.Struct):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`by_hand FOLDER [run|kill|tail|ps]`: 0, or 1 when the task failed, 2 when it cannot be."""
+    """`by_hand FOLDER [run|kill|tail|ps|env]`: 0, or 1 when the task failed, 2 when it cannot be."""
     parser = argparse.ArgumentParser(prog="task", description="One task of a pipeline, by hand.")
     parser.add_argument("folder", help=argparse.SUPPRESS)
-    parser.add_argument("verb", nargs="?", default="run", choices=["run", "kill", "tail", "ps"])
+    parser.add_argument("verb", nargs="?", default="run", choices=["run", "kill", "tail", "ps", "env"])
     parser.add_argument("--at-step", type=int, help="begin at this step, counted from 0; outputs are kept")
     options = parser.parse_args(argv)
     folder = os.path.abspath(options.folder)
     try:
         if options.verb == "run":
             return _run(folder, options.at_step)
-        return {"kill": _kill, "tail": _tail, "ps": _ps}[options.verb](folder)
+        return {"kill": _kill, "tail": _tail, "ps": _ps, "env": _env}[options.verb](folder)
     except TaskFailed as error:
         print(error, file=sys.stderr)
         return 1
@@ -108,6 +109,12 @@ def _ps(folder: str) -> int:
         print("no process of this task runs")
         return 1
     os.execvp("ps", ["ps", "-o", "pid,ppid,etime,pcpu,rss,args", "-p", ",".join(map(str, pids))])
+
+
+def _env(folder: str) -> int:
+    kept, instance = read_task(folder)
+    sys.stdout.buffer.write(dump_env(kept.definition, instance, kept.inputs).encode(errors="surrogateescape"))
+    return 0
 
 
 def _instance_of(folder: str) -> str:

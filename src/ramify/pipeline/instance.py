@@ -60,7 +60,7 @@ class TaskFolder:
         new = f"{self.control}/{PREFIX}{state}"
         try:
             if before is None:
-                os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+                self._make(new)
             elif before != state:
                 os.rename(f"{self.control}/{PREFIX}{before}", new)
         except OSError as error:
@@ -81,6 +81,13 @@ class TaskFolder:
         remove_tree(self.output)
         make_folder(self.output)
         remove_file(f"{self.control}/variables.json")
+
+    def _make(self, path: str) -> None:
+        """A second name of the task's own log: an inode takes most of the time that a short task takes."""
+        try:
+            os.link(self.own_log, path)
+        except OSError:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
 
     def _state_file(self) -> str | None:
         try:
@@ -119,6 +126,8 @@ class Instance:
         self.running: dict[str, Any] = {}
         self.lock = threading.Lock()
         self._prepared = False
+        self._spares: list[str] = []
+        self._spare_count = 0
 
     @property
     def engine_folder(self) -> str:
@@ -141,6 +150,40 @@ class Instance:
                 make_folder(f"{self.path}/{OUTPUT}")
                 write_shared_files(self)
                 self._prepared = True
+
+    def lend_log(self, path: str) -> str | None:
+        """Makes an empty file at this path, for a log; its other name, to be given to `take_log`.
+
+        A file that stayed empty is used again: most tasks write nothing, and a log appears with its first byte.
+        """
+        with self.lock:
+            self._spare_count += 1
+            spare = self._spares.pop() if self._spares else f"{self.engine_folder}/{self._new_spare()}"
+        try:
+            os.close(os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+            os.link(spare, path)
+        except OSError:
+            return None  # it is there already, or nothing can be linked here: whoever writes makes it
+        return spare
+
+    def take_log(self, path: str, spare: str) -> None:
+        """Takes the file back if it is still empty, else leaves it where it is."""
+        if os.stat(spare).st_size == 0:
+            os.unlink(path)
+            with self.lock:
+                self._spares.append(spare)
+        else:
+            os.unlink(spare)
+
+    def close(self) -> None:
+        """Removes what only this process needed; the instance may be used again."""
+        with self.lock:
+            spares, self._spares = self._spares, []
+        for spare in spares:
+            remove_file(spare)
+
+    def _new_spare(self) -> str:
+        return f"spare.{os.getpid()}.{id(self):x}.{self._spare_count}"
 
     def kill(self, key: str) -> bool:
         """Ends all processes of a task that this process runs, TERM first; whether there was one.

@@ -94,7 +94,7 @@ def load(request: dict[str, Any]) -> Any:
             return pickled(request["pickled"])
         except ImportError as error:
             raise Refused(
-                f"it travels by value, and this interpreter lacks {error.name}: put the function into a module"
+                f"it travels by value, and {error.name} is not here: put the function into a module"
             ) from error
     module, _, qualname = request["function"].partition(":")
     found = importlib.import_module(module)
@@ -130,8 +130,8 @@ def arguments(function: Any, request: dict[str, Any]) -> dict[str, Any]:
             missing.append(name)
     if missing:
         raise Refused(
-            f"nothing is called {' or '.join(missing)}: a parameter is an input, an output file, an earlier step's "
-            f"output or one of Ramify's variables; there are {', '.join(sorted(given))}"
+            f"nothing is called {' or '.join(missing)}: a parameter is an input, an output file, an earlier "
+            f"step's output or one of Ramify's variables; there are {', '.join(sorted(given))}"
         )
     return chosen
 

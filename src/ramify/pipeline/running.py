@@ -15,12 +15,13 @@ import msgspec
 from ramify.errors import ArgumentError, InfrastructureError, TaskFailed
 from ramify.files.local import make_folder, read_if_there, remove_tree, storage_error, write_atomic
 from ramify.pipeline.definition import TaskDefinition, TaskResult, Variable
-from ramify.pipeline.environment import VARIABLE_KINDS, as_exports, task_variables
-from ramify.pipeline.instance import Instance
+from ramify.pipeline.environment import VARIABLE_KINDS, task_variables
+from ramify.pipeline.instance import ENGINE, Instance, TaskFolder
 from ramify.pipeline.results import collect, tail_of
 from ramify.pipeline.states import TaskState
 from ramify.pipeline.step_process import AdoptedProcess, processes_of
 from ramify.pipeline.steps import Step, StepContext, StepProblem, make_step
+from ramify.pipeline.task_script import SHARED
 from ramify.pipeline.variables import check_value, from_text
 
 OnState = Callable[[str, int | None], None]
@@ -49,7 +50,8 @@ def run_task(
     `timeout` (seconds) is for all steps together; `conf.timeout` is what the caller may pass here.
 
     Raises `TaskFailed`, with its `kind`, when a step fails, is killed, takes too long or crashes, and when an
-    output is missing or of another type. `RamifyKeyEncodingError`, `ArgumentError` come before anything is written.
+    output is missing or of another type. `RamifyKeyEncodingError` and
+    `ArgumentError` come before anything is written.
 
     >>> from tempfile import TemporaryDirectory
     >>> from ramify.pipeline.definition import Call, Output
@@ -96,6 +98,7 @@ class Attempt:
         self._ending: str | None = None
         self._process: Any = None
         self._log = -1
+        self._spare: str | None = None
         self._log_start = 0
 
     # ---- the whole
@@ -127,7 +130,9 @@ class Attempt:
             process.end()
 
     def close(self) -> None:
-        """Closes the task's own log."""
+        """Closes the task's logs."""
+        if self._spare is not None:
+            self._instance.take_log(self._folder.log, self._spare)
         if self._log >= 0:
             os.close(self._log)
 
@@ -144,6 +149,7 @@ class Attempt:
         except FileExistsError:
             if start_at is None and adopted is None:
                 folder.clear_outputs()
+        self._spare = self._instance.lend_log(folder.log)
         self._log = os.open(folder.own_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         if adopted is None:
             self._write_files()
@@ -161,11 +167,8 @@ class Attempt:
 
     def _write_files(self) -> None:
         folder = self._folder
-        try:
-            os.symlink("../@run/task", f"{folder.control}/task")
-        except FileExistsError:
-            pass  # an earlier attempt's, of the same target
-        _write(f"{folder.control}/task-env.sh", as_exports(self._own).encode(errors="surrogateescape"))
+        for name in SHARED:
+            _link(self._instance, folder, name)
         conf = {"definition": self._definition, "inputs": dict(self._inputs), "settings": self._settings()}
         _write(f"{folder.control}/task-conf.json", _encode(conf))
         for output in self._definition.outputs:
@@ -319,6 +322,16 @@ class Attempt:
             log=self._folder.log,
             tail=tail,
         )
+
+
+def _link(instance: Instance, folder: TaskFolder, name: str) -> None:
+    """A script that all tasks share, under the task's own folder."""
+    try:
+        os.link(f"{instance.engine_folder}/{name}", f"{folder.control}/{name}")
+    except FileExistsError:
+        pass  # an earlier attempt's
+    except OSError:  # too many links, or a file system without them
+        os.symlink(f"../{ENGINE}/{name}", f"{folder.control}/{name}")
 
 
 def _signal_name(number: int) -> str:

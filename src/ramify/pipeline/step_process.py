@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from hashlib import blake2b
 from time import monotonic, time_ns
 from typing import Final
@@ -43,13 +44,13 @@ def driver_token(survives: bool) -> str:
 
 def step_mark(instance: str, survives: bool, step: int, key: str) -> str:
     """The value of `RAMIFY_WORKERS_OF` for a step, as long for every key."""
-    return f"{mark_of(instance)}{driver_token(survives)}:{step}:{_digest(key)}"
+    return f"{_mark_of(instance)}{driver_token(survives)}:{step}:{_digest(key)}"
 
 
 def processes_of(instance: str, key: str) -> list[int]:
     """The processes of a task, whichever driver started them, itself and its ancestors left out."""
     ending = f":{_digest(key)}".encode()
-    beginning = mark_of(instance)
+    beginning = _mark_of(instance)
     own = _ancestors()
     return [pid for pid in marked(beginning) if pid not in own and _mark_in(pid).endswith(ending)]
 
@@ -194,6 +195,9 @@ def explain_start(error: OSError, argv: Sequence[str], environ: Mapping[str, str
 def _kill_group(pid: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+
+
+_mark_of = lru_cache(maxsize=256)(mark_of)
 
 
 def _digest(key: str) -> str:

@@ -24,17 +24,37 @@ exec "${RAMIFY_PYTHON:-$python}" -m ramify.pipeline.by_hand "$folder" "$@"
 """
 
 
+_ENVIRONMENT: Final = """# The variables of the task in whose folder this is:  . task-env.sh  (bash, zsh)
+__ramify_env=$(PYTHONPATH=ROOT${PYTHONPATH:+:$PYTHONPATH} PYTHON -m ramify.pipeline.by_hand \\
+  "$(cd -- "$(dirname -- "${BASH_SOURCE[0]:-$0}")" && pwd -P)" env) && eval "$__ramify_env"
+unset __ramify_env
+"""
+
+SHARED: Final = ("task", "task-env.sh")
+"""What each task has a link to."""
+
+
 def task_script() -> str:
     """The text of the script: one for all tasks, which finds its task by the folder of the link to it."""
     python, root = shlex.quote(sys.executable or "python3"), shlex.quote(ROOT)
     return _SCRIPT.replace("=ROOT", f"={root}").replace("=PYTHON", f"={python}")
 
 
+def environment_script() -> str:
+    """The text of `task-env.sh`, one for all tasks as well."""
+    python, root = shlex.quote(sys.executable or "python3"), shlex.quote(ROOT)
+    return _ENVIRONMENT.replace("=ROOT", f"={root}").replace(" PYTHON ", f" {python} ")
+
+
 def write_shared_files(instance: Instance) -> None:
     """Writes the script, and the program of Python steps that run elsewhere, where they are not there yet."""
     with open(python_child.__file__, "rb") as file:
         child = file.read()
-    for name, data in (("task", task_script().encode()), ("python_child.py", child)):
+    for name, data in (
+        ("task", task_script().encode()),
+        ("task-env.sh", environment_script().encode()),
+        ("python_child.py", child),
+    ):
         path = f"{instance.engine_folder}/{name}"
         if read_if_there(path) != data:
             write_atomic(path, data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ramify.errors import ArgumentError
 from ramify.pipeline.definition import Output, Variable
@@ -69,7 +69,7 @@ def check_value(output: Output, value: Any) -> Variable:
     if output.kind == "float" and type(value) is int:
         return float(value)
     if type(value) is _TYPES.get(output.kind):
-        return value
+        return cast("Variable", value)
     article = "an" if output.kind == "int" else "a"
     raise ValueError(
         f"{output.name} must be {article} {output.kind}; it is {_shown(value)}, "
