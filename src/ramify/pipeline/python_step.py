@@ -40,7 +40,7 @@ class WarmPool:
             raise
         finally:
             theirs.close()
-        self._send({"path": [entry or os.getcwd() for entry in sys.path], "survives": survives})
+        self._send({"import_path": [entry or os.getcwd() for entry in sys.path], "survives": survives})
         threading.Thread(target=self._listen, name="ramify-warm", daemon=True).start()
 
     def ask(self, request: Mapping[str, Any]) -> queue.SimpleQueue[dict[str, Any]]:
@@ -164,7 +164,6 @@ def python_request(
         "inputs": inputs,
         "outputs": outputs,
         "record": record,
-        "path": [],
     }
 
 

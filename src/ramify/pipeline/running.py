@@ -29,6 +29,9 @@ OnState = Callable[[str, int | None], None]
 VARIABLES: Final = "variables.json"
 """What the steps so far have exported or returned: a restart at a later step goes on from it."""
 
+CONF: Final = "task-conf.json"
+"""What the task was when it began."""
+
 _CRASHES: Final = frozenset({128 + n for n in (4, 6, 7, 8, 9, 11, 15)})
 """Exit codes by which a shell says that a command of it was killed."""
 
@@ -143,7 +146,7 @@ class Attempt:
             os.mkdir(folder.control)
         except FileExistsError:
             self._state = folder.state()
-            adopted = self._left_running()
+            adopted = self._left_running(start_at)
         try:
             os.mkdir(folder.output)
         except FileExistsError:
@@ -155,25 +158,37 @@ class Attempt:
             self._write_files()
         return adopted
 
-    def _left_running(self) -> int | None:
+    def _left_running(self, start_at: int | None) -> int | None:
+        """The step that another driver began and did not see the end of: it may run still, or have ended since.
+
+        One of a task that was another then is ended, and counts for nothing.
+        """
         state = self._state
         if state is None or state.name != "step-started" or state.step is None:
             return None
-        pids = processes_of(self._instance.path, self._definition.key)
-        if not pids:
+        process = AdoptedProcess(processes_of(self._instance.path, self._definition.key))
+        if read_if_there(f"{self._folder.control}/{CONF}") != self._conf():
+            process.end()
             return None
-        self._process = AdoptedProcess(pids)
-        return state.step if state.step < len(self._definition.calls) else None
+        if not process.pids:
+            record = f"{self._folder.control}/step-{state.step}.record"
+            if start_at is not None or not os.path.exists(record):
+                return None
+        self._process = process
+        return state.step
 
     def _write_files(self) -> None:
         folder = self._folder
         for name in SHARED:
             _link(self._instance, folder, name)
-        conf = {"definition": self._definition, "inputs": dict(self._inputs), "settings": self._settings()}
-        _write(f"{folder.control}/task-conf.json", _encode(conf))
+        _write(f"{folder.control}/{CONF}", self._conf())
         for output in self._definition.outputs:
             if output.kind == "file" and "/" in (output.pattern or ""):
                 make_folder(os.path.dirname(f"{folder.output}/{output.pattern}"))
+
+    def _conf(self) -> bytes:
+        inputs, settings = dict(self._inputs), self._settings()
+        return _encode({"definition": self._definition, "inputs": inputs, "settings": settings})
 
     def _settings(self) -> dict[str, Any]:
         where = self._instance

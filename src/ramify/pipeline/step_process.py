@@ -106,15 +106,16 @@ class AdoptedProcess:
     """The process of a step that another driver has started: it can be waited for, its status is not told."""
 
     def __init__(self, pids: Sequence[int]) -> None:
-        self._pids = list(pids)
+        self.pids = list(pids)
 
     def wait(self) -> None:
         """Until all of them have ended."""
-        _await(self._pids, None)
+        _await(self.pids, None)
 
     def end(self) -> None:
         """As for an own one."""
-        end_tree(self._pids, None)
+        if self.pids:
+            end_tree(self.pids, None)
 
 
 def end_tree(roots: Sequence[int], mark: str | None) -> None:

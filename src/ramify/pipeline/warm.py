@@ -75,8 +75,8 @@ class Warm:
         if "retire" in request:
             self._survives = self._retired = True
             return
-        if "path" in request:
-            sys.path[:] = request["path"]
+        if "import_path" in request:
+            sys.path[:] = request["import_path"]
             self._survives = request["survives"]
             return
         self._say(request["id"], **(self._cannot(request) or self._fork(request)))
