@@ -12,7 +12,9 @@ from ramify.pipeline.instance import Instance
 
 
 def test_an_exported_int_comes_back(instance):
-    made = task(bash("export r=$((x*y))"), inputs=[Input("x", "int", 3), Input("y", "int", 5)], outputs=[int_out("r")])
+    made = task(
+        bash("export r=$((x*y))"), inputs=[Input("x", "int", 3), Input("y", "int", 5)], outputs=[int_out("r")]
+    )
     assert run(made, instance).variables == {"r": 15}
 
 
@@ -48,7 +50,9 @@ def test_output_files_are_variables_with_their_folders_made(instance):
     assert read(f"{instance.task('t1').output}/sub/dir/f.txt") == "deep\n"
 
 
-@pytest.mark.parametrize("snippet", ["false; echo on", "false | cat; echo on", "ls /nowhere-at-all; export n=1"])
+@pytest.mark.parametrize(
+    "snippet", ["false; echo on", "false | cat; echo on", "ls /nowhere-at-all; export n=1"]
+)
 def test_a_failing_command_fails_the_step(instance, snippet):
     error = failure(task(bash(snippet), outputs=[]), instance)
     assert (error.kind, error.step) == ("failed", 0)
@@ -65,7 +69,9 @@ def test_the_error_has_the_facts_and_the_last_lines(instance):
 
 
 def test_exit_0_keeps_the_exports(instance):
-    assert run(task(bash("export n=7\nexit 0\necho never"), outputs=[int_out("n")]), instance).variables == {"n": 7}
+    assert run(task(bash("export n=7\nexit 0\necho never"), outputs=[int_out("n")]), instance).variables == {
+        "n": 7
+    }
 
 
 def test_a_trap_of_the_snippet_runs_and_the_exports_are_kept(instance):
@@ -85,7 +91,9 @@ def test_unset_names_are_empty_unless_strict(instance):
 
 
 def test_line_numbers_are_those_of_the_snippet(instance):
-    error = failure(task(bash("#!/usr/bin/env bash\ntrue\nno-such-command-here"), outputs=[int_out("n")]), instance)
+    error = failure(
+        task(bash("#!/usr/bin/env bash\ntrue\nno-such-command-here"), outputs=[int_out("n")]), instance
+    )
     assert "line 3" in error.tail
     assert "a command was not found" in str(error)
 
@@ -163,7 +171,9 @@ def test_a_fresh_start_does_not_believe_old_files(instance):
 
 
 def test_extra_env_is_expanded_in_chains(instance):
-    conf = TaskConf(extra_env={"a": "$b", "b": "deep", "c": "$__pipeline_instance_dir/${a}", "d": "$no_such_1"})
+    conf = TaskConf(
+        extra_env={"a": "$b", "b": "deep", "c": "$__pipeline_instance_dir/${a}", "d": "$no_such_1"}
+    )
     run(task(bash('printf "%s\\n" "$a" "$c" "$d"'), conf=conf), instance)
     assert read(instance.task("t1").log).splitlines() == ["deep", f"{instance.path}/deep", "$no_such_1"]
 
@@ -205,7 +215,9 @@ def test_an_unquoted_path_with_blanks_is_explained(tmp_path):
 def test_a_pipe_that_ends_early_is_as_in_any_shell(instance):
     error = failure(task(bash("yes | head -1")), instance)
     assert error.exit_code == 128 + 13
-    expected = subprocess.run(["bash", "-eo", "pipefail", "-c", "yes | head -1"], capture_output=True, check=False)
+    expected = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", "yes | head -1"], capture_output=True, check=False
+    )
     assert expected.returncode in (141, 1)
 
 

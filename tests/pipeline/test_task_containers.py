@@ -1,7 +1,9 @@
 """Containers: the command line, what is bound, what is missing. A program on the PATH plays the engine."""
 
+import json
 import os
 import shutil
+import sys
 
 import pytest
 from one_task import bash, failure, int_out, python, read, run, task
@@ -12,7 +14,7 @@ from ramify.pipeline.containers import Container, container_command, find_contai
 from ramify.pipeline.definition import Input
 from ramify.pipeline.instance import Instance
 
-FAKE = """#!/usr/bin/env python3
+FAKE = """#!PYTHON
 # Plays apptainer or podman: writes down its words, checks that what is bound is there, runs the command.
 import json, os, sys
 words = sys.argv[1:]
@@ -44,17 +46,18 @@ def fake(tmp_path, monkeypatch):
     """Installs fake engines; a function that gives what they were told."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for name in ("bash", "env", "python3", "ls", "cat"):
+    for name in ("bash", "cat"):
         (folder / name).symlink_to(shutil.which(name))
+    (folder / "python3").symlink_to(os.path.realpath(sys.executable))
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("FAKE_TOLD", str(tmp_path / "told"))
 
     def install(*names):
         for name in names:
-            (folder / name).write_text(FAKE)
+            (folder / name).write_text(FAKE.replace("PYTHON", os.path.realpath(sys.executable)))
             (folder / name).chmod(0o755)
 
-    install.told = lambda: [__import__("json").loads(line) for line in read(tmp_path / "told").splitlines()]
+    install.told = lambda: [json.loads(line) for line in read(tmp_path / "told").splitlines()]
     return install
 
 
@@ -115,7 +118,9 @@ def test_python_steps_run_in_containers(fake, place):
     with open(f"{place.code_folder}/contained_functions.py", "w", encoding="utf-8") as file:
         file.write("import os\ndef f(x):\n    print(os.environ['INSIDE'])\n    return {'n': x + 1}\n")
     made = task(
-        python("contained_functions:f", container="tools.sif"), inputs=[Input("x", "int", 4)], outputs=[int_out("n")]
+        python("contained_functions:f", container="tools.sif"),
+        inputs=[Input("x", "int", 4)],
+        outputs=[int_out("n")],
     )
     assert run(made, place).variables == {"n": 5}
     assert read(place.task("t1").log).endswith("tools.sif\n")

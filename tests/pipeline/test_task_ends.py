@@ -141,7 +141,9 @@ def test_a_python_step_that_is_killed_has_crashed(instance):
 
 
 def test_no_step_begins_after_a_kill(instance, fifo):
-    made = task(bash('echo go > "$started"; sleep 300'), bash("echo second"), inputs=[Input("started", "str", fifo)])
+    made = task(
+        bash('echo go > "$started"; sleep 300'), bash("echo second"), inputs=[Input("started", "str", fifo)]
+    )
     wait = in_thread(made, instance)
     first_line(fifo)
     instance.kill("t1")
@@ -168,7 +170,8 @@ def test_one_task_runs_once_at_a_time(instance, fifo):
 def test_many_at_once_touch_nothing_that_is_shared(instance):
     before = os.getcwd(), dict(os.environ), signal.getsignal(signal.SIGINT)
     waits = [
-        in_thread(task(bash(f"export n={n}; pwd"), key=f"t{n}", outputs=[int_out("n")]), instance) for n in range(64)
+        in_thread(task(bash(f"export n={n}; pwd"), key=f"t{n}", outputs=[int_out("n")]), instance)
+        for n in range(64)
     ]
     assert [wait().variables["n"] for wait in waits] == list(range(64))
     for n in range(64):
@@ -233,8 +236,10 @@ def test_a_task_that_may_outlive_its_driver_is_not_run_again(tmp_path, fifo, bef
     if before:
         let_go(tmp_path)
         await_gone([pid])
-    wait = in_thread(made, instance)
+    found = threading.Event()
+    wait = in_thread(made, instance, on_state=lambda *_: found.set())
     if not before:
+        assert found.wait(GUARD)
         let_go(tmp_path)
     assert wait().variables == {"n": 5}
     assert read(f"{instance.task('t1').output}/count") == "start\n"

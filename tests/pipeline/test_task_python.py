@@ -108,7 +108,9 @@ def test_a_function_by_value(instance):
     factor = 3
     code = describe_function(lambda x: {"r": x * factor})
     made = task(
-        Call("python", "here:<lambda>", pickled=code.pickled), inputs=[Input("x", "int", 2)], outputs=[int_out("r")]
+        Call("python", "here:<lambda>", pickled=code.pickled),
+        inputs=[Input("x", "int", 2)],
+        outputs=[int_out("r")],
     )
     assert run(made, instance).variables == {"r": 6}
 
@@ -135,8 +137,9 @@ def test_an_import_that_starts_a_thread_gets_an_interpreter_of_its_own(tmp_path,
         "import threading\nevent = threading.Event()\n"
         "threading.Thread(target=event.wait, daemon=True).start()\ndef f():\n    return {'n': 5}\n"
     )
-    (tmp_path / "leaving_functions.py").write_text("import os\nif os.environ.get('__task_key'):\n    def f(): pass\n"
-        "else:\n    os._exit(3)\n")
+    (tmp_path / "leaving_functions.py").write_text(
+        "import os\nif os.environ.get('__task_key'):\n    def f(): pass\nelse:\n    os._exit(3)\n"
+    )
     from ramify.pipeline import python_step
 
     monkeypatch.setattr(python_step, "_pools", {})

@@ -71,11 +71,15 @@ def test_task_env_is_read_back_exactly(place, value):
     ).stdout
     assert shown == value.encode()
     text = dump_env(made, place)
-    shown = subprocess.run(["sh", "-c", f'{text}printf %s "$v$__task_key"'], capture_output=True, check=True).stdout
+    shown = subprocess.run(
+        ["sh", "-c", f'{text}printf %s "$v$__task_key"'], capture_output=True, check=True
+    ).stdout
     assert shown == (value + made.key).encode()
 
 
-@pytest.mark.parametrize(("kind", "value"), [("float", 0.1), ("float", 1e300), ("float", -0.0), ("int", -(10**30))])
+@pytest.mark.parametrize(
+    ("kind", "value"), [("float", 0.1), ("float", 1e300), ("float", -0.0), ("int", -(10**30))]
+)
 def test_numbers_are_exact(instance, kind, value):
     steps = [bash('export value="$given"'), python("task_functions:echo"), bash("true")]
     made = task(*steps, inputs=[Input("given", kind, value)], outputs=[Output("value", kind)])
@@ -84,7 +88,9 @@ def test_numbers_are_exact(instance, kind, value):
 
 
 def test_floats_without_end(instance):
-    made = task(python("task_functions:echo"), outputs=[Output("value", "float")], inputs=[Input("value", "float")])
+    made = task(
+        python("task_functions:echo"), outputs=[Output("value", "float")], inputs=[Input("value", "float")]
+    )
     assert run(made, instance, {"value": float("inf")}).variables == {"value": float("inf")}
     assert repr(run(made, instance, {"value": float("nan")}).variables["value"]) == "nan"
 

@@ -167,7 +167,7 @@ class Attempt:
         if state is None or state.name != "step-started" or state.step is None:
             return None
         process = AdoptedProcess(processes_of(self._instance.path, self._definition.key))
-        if read_if_there(f"{self._folder.control}/{CONF}") != self._conf():
+        if not self._is_the_same():
             process.end()
             return None
         if not process.pids:
@@ -185,6 +185,17 @@ class Attempt:
         for output in self._definition.outputs:
             if output.kind == "file" and "/" in (output.pattern or ""):
                 make_folder(os.path.dirname(f"{folder.output}/{output.pattern}"))
+
+    def _is_the_same(self) -> bool:
+        """Whether the task that left off was this one; what cannot be read was not."""
+        data = read_if_there(f"{self._folder.control}/{CONF}")
+        try:
+            kept = json.loads(data or b"{}")
+            before = msgspec.convert(kept.get("definition"), TaskDefinition)
+        except (ValueError, AttributeError):
+            return False
+        before, now = (msgspec.structs.replace(each, props={}) for each in (before, self._definition))
+        return before == now and kept.get("inputs") == dict(self._inputs)
 
     def _conf(self) -> bytes:
         inputs, settings = dict(self._inputs), self._settings()
@@ -212,7 +223,7 @@ class Attempt:
         if not adopted:
             with self._lock:
                 self._process = None
-            self._enter(TaskState("step-started", step))
+        self._enter(TaskState("step-started", step))
         self._log_start = _size(self._folder.log)
         try:
             made = make_step(self._context(step), self._definition.calls[step])
