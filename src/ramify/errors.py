@@ -218,9 +218,9 @@ class WorkerDied(JobError):
 class TaskFailed(JobError):
     """A task of a pipeline that did not complete.
 
-    `task` is its key, `step` the number of the step (None: no step had begun), `kind` one of `failed`, `killed`,
-    `timed-out` and `crashed`; `exit_code` or `signal` where a process ended so, `log` the path of its output,
-    `tail` the last lines of it.
+    `task` is its key, `step` the number of the step, `kind` one of `failed`, `killed`, `timed-out` and
+    `crashed`, `reason` what went wrong; `exit_code` or `signal` where a process ended so, `log` the path of
+    its output, `tail` the last lines of it.
     """
 
 

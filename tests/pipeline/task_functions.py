@@ -23,12 +23,13 @@ def write_repr(r, out):
 
 @python_call()
 def surroundings(x, s, __task_key, __task_output_dir):
-    print("x is", os.environ["x"], flush=True)
-    subprocess.run(["echo", "child", os.environ["s"]], check=True)
+    found = dict(os.environ)
+    print("x is", found["x"], flush=True)
+    subprocess.run(["echo", "child", found["s"]], check=True)
     print("error", file=sys.stderr)
-    assert os.getcwd() == __task_output_dir == os.environ["__task_output_dir"]
+    assert os.getcwd() == __task_output_dir == found["__task_output_dir"]
     assert isinstance(x, int) and isinstance(s, str)
-    return {"same": f"{__task_key} {os.environ['__task_key']}"}
+    return {"same": f"{__task_key} {found['__task_key']}"}
 
 
 @python_call()

@@ -4,7 +4,7 @@ import os
 import subprocess
 
 import pytest
-from one_task import bash, failure, int_out, out_file, read, run, script, str_out, task
+from one_task import bash, failure, int_out, out_file, read, run, script, task
 
 from ramify.pipeline.conf import TaskConf
 from ramify.pipeline.definition import Input

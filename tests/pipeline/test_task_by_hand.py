@@ -66,7 +66,7 @@ def test_ps_and_kill(odd, tmp_path):
     assert "sleep 300" in by_hand(odd, "s", "ps").stdout
     assert by_hand(odd, "s", "kill").stdout == "1 process ended\n"
     thread.join(GUARD)
-    assert errors[0].kind == "crashed"
+    assert errors[0].kind == "killed"
     assert processes_of(odd.path, "s") == []
 
 

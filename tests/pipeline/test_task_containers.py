@@ -77,7 +77,8 @@ def test_an_image_file_runs_in_apptainer(fake, place, tmp_path, engine):
     outside = tmp_path / "outside.txt"
     outside.write_text("from outside\n")
     made = task(
-        bash('cat "$f"; echo "$INSIDE"; export n=$x'), inputs=[Input("x", "int", 4), Input("f", "file", str(outside))],
+        bash('cat "$f"; echo "$INSIDE"; export n=$x'),
+        inputs=[Input("x", "int", 4), Input("f", "file", str(outside))],
         outputs=[int_out("n")], conf=TaskConf(container="tools.sif"),
     )  # fmt: skip
     assert run(made, place).variables == {"n": 4}
@@ -94,7 +95,8 @@ def test_an_image_file_runs_in_apptainer(fake, place, tmp_path, engine):
 def test_a_name_runs_in_podman_or_docker(fake, place, engine):
     fake(engine)
     made = task(
-        bash("export n=$x", container="busybox:latest"), inputs=[Input("x", "int", 4), Input("secret", "str", "s3cret")],
+        bash("export n=$x", container="busybox:latest"),
+        inputs=[Input("x", "int", 4), Input("secret", "str", "s3cret")],
         outputs=[int_out("n")],
     )  # fmt: skip
     assert run(made, place).variables == {"n": 4}

@@ -22,7 +22,8 @@ GUARD = 30.0
 TREE = """
 sleep 300 & echo $! >> "$pids"
 echo $$ >> "$pids"
-setsid bash -c 'trap "" TERM; echo $$ >> "$pids"; sleep 300 & echo $! >> "$pids"; echo ready > "$started"; wait' &
+setsid bash -c 'trap "" TERM; echo $$ >> "$pids"
+    sleep 300 & echo $! >> "$pids"; echo ready > "$started"; wait' &
 wait
 """
 
@@ -263,7 +264,7 @@ def test_a_task_can_be_killed_by_another_process(tmp_path, fifo):
     assert kill_task(str(tmp_path / "instance"), "t1") >= 1
     await_gone([pid])
     assert process.wait(GUARD) == 1
-    assert str(Instance(tmp_path / "instance").task("t1").state()) == "crashed.0"
+    assert str(Instance(tmp_path / "instance").task("t1").state()) == "killed.0"
 
 
 def test_two_keys_of_which_one_begins_the_other(instance, fifo):
@@ -281,7 +282,8 @@ def test_a_hanging_import_can_be_killed(tmp_path, monkeypatch, instance, fifo):
 
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "hanging_functions.py").write_text(
-        f"import time\nwith open({fifo!r}, 'w') as file:\n    file.write('x')\ntime.sleep(300)\ndef f(): pass\n"
+        f"import time\nwith open({fifo!r}, 'w') as file:\n    file.write('x')\n"
+        "time.sleep(300)\ndef f(): pass\n"
     )
     monkeypatch.setattr(python_step, "_pools", {})
     wait = in_thread(task(python("hanging_functions:f")), instance)

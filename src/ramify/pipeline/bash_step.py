@@ -1,9 +1,9 @@
 """The command line of a bash step, and what it has exported.
 
 One process runs a step: a shell with the snippet as its command, so that neither a file nor another process
-is needed. What comes before the snippet stands in its first line, so the shell's messages name the right lines.
-Exported outputs are written by a trap when the shell ends, `NAME=VALUE` and a NUL each: values are exact,
-and `exit 0` in a snippet keeps them.
+is needed. What comes before the snippet stands in its first line, so the shell's messages name the right
+lines. Exported outputs are written by a trap when the shell ends, `NAME=VALUE` and a NUL each: values are
+exact, and `exit 0` in a snippet keeps them.
 """
 
 from __future__ import annotations

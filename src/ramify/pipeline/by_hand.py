@@ -86,8 +86,11 @@ def _run(folder: str, at_step: int | None) -> int:
 
 def kill_task(instance: str, key: str) -> int:
     """Ends all processes of a task, whichever driver started them; how many there were."""
-    pids = processes_of(os.path.abspath(instance), key)
+    root = os.path.abspath(instance)
+    pids = processes_of(root, key)
     if pids:
+        with open(Instance(root).task(key).kill_request, "w", encoding="ascii"):
+            pass  # its driver tells by this file that nothing has crashed
         end_tree(pids, None)
     return len(pids)
 

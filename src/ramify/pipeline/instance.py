@@ -46,6 +46,11 @@ class TaskFolder:
         self.own_log = f"{self.control}/ramify.log"
 
     @property
+    def kill_request(self) -> str:
+        """The file by which another process says that it ends the task on request."""
+        return f"{self.control}/kill-requested"
+
+    @property
     def scratch(self) -> str:
         """Where `$__scratch_dir` is, outside of Slurm."""
         return f"{self.output}/scratch"
@@ -149,12 +154,13 @@ class Instance:
                 make_folder(self.engine_folder)
                 make_folder(f"{self.path}/{OUTPUT}")
                 write_shared_files(self)
+                self._sweep()
                 self._prepared = True
 
     def lend_log(self, path: str) -> str | None:
         """Makes an empty file at this path, for a log; its other name, to be given to `take_log`.
 
-        A file that stayed empty is used again: most tasks write nothing, and a log appears with its first byte.
+        A file that stayed empty is used again: a log appears with its first byte, and most tasks write none.
         """
         with self.lock:
             self._spare_count += 1
@@ -182,6 +188,12 @@ class Instance:
         for spare in spares:
             remove_file(spare)
 
+    def _sweep(self) -> None:
+        """Removes the spare logs of processes that are no more."""
+        for name in os.listdir(self.engine_folder):
+            if name.startswith("spare.") and not _is_alive(int(name.split(".")[1])):
+                remove_file(f"{self.engine_folder}/{name}")
+
     def _new_spare(self) -> str:
         return f"spare.{os.getpid()}.{id(self):x}.{self._spare_count}"
 
@@ -196,3 +208,13 @@ class Instance:
             return False
         attempt.stop("killed")
         return True
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it is somebody else's
+    return True

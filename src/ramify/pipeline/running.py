@@ -13,7 +13,14 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from ramify.errors import ArgumentError, InfrastructureError, TaskFailed
-from ramify.files.local import make_folder, read_if_there, remove_tree, storage_error, write_atomic
+from ramify.files.local import (
+    make_folder,
+    read_if_there,
+    remove_file,
+    remove_tree,
+    storage_error,
+    write_atomic,
+)
 from ramify.pipeline.definition import TaskDefinition, TaskResult, Variable
 from ramify.pipeline.environment import VARIABLE_KINDS, task_variables
 from ramify.pipeline.instance import ENGINE, Instance, TaskFolder
@@ -146,6 +153,7 @@ class Attempt:
             os.mkdir(folder.control)
         except FileExistsError:
             self._state = folder.state()
+            remove_file(folder.kill_request)
             adopted = self._left_running(start_at)
         try:
             os.mkdir(folder.output)
@@ -159,7 +167,7 @@ class Attempt:
         return adopted
 
     def _left_running(self, start_at: int | None) -> int | None:
-        """The step that another driver began and did not see the end of: it may run still, or have ended since.
+        """The step that another driver began and did not see the end of, whether or not it still runs.
 
         One of a task that was another then is ended, and counts for nothing.
         """
@@ -223,8 +231,8 @@ class Attempt:
         if not adopted:
             with self._lock:
                 self._process = None
+        self._log_start = 0 if adopted else _size(self._folder.log)
         self._enter(TaskState("step-started", step))
-        self._log_start = _size(self._folder.log)
         try:
             made = make_step(self._context(step), self._definition.calls[step])
             status = self._wait_adopted(made) if adopted else self._perform(made)
@@ -256,6 +264,8 @@ class Attempt:
         return None if code is None else code << 8
 
     def _judge(self, made: Step, step: int, status: int | None) -> None:
+        if status != 0 and remove_file(self._folder.kill_request):
+            self._ending = self._ending or "killed"
         if self._ending:
             words = {"killed": "was killed on request", "timed-out": "took longer than its timeout"}
             self._fail(self._ending, step, words.get(self._ending, self._ending))
