@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ramify.core.keys import decode_key as decode_key
     from ramify.core.keys import encode_key as encode_key
     from ramify.dag.accept import accept as accept
+    from ramify.dag.arrays import ArrayList as ArrayList
     from ramify.dag.delayed import compute as compute
     from ramify.dag.delayed import delayed as delayed
     from ramify.dag.delayed import task as task
@@ -97,6 +98,7 @@ if TYPE_CHECKING:
     from ramify.plan.load import load_job_inputs as load_job_inputs
     from ramify.plan.load import rerun_snippet as rerun_snippet
     from ramify.plan.paths import PlanPaths as PlanPaths
+    from ramify.run.approving import Proposal as Proposal
     from ramify.run.failure import DAGExecutionError as DAGExecutionError
     from ramify.run.handle import RunHandle as RunHandle
     from ramify.run.handle import connect as connect
@@ -111,6 +113,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ramify.core.keys": "Key decode_key encode_key",
+    "ramify.dag.arrays": "ArrayList",
     "ramify.dag.delayed": "compute delayed task",
     "ramify.dag.draft": "DAG",
     "ramify.dag.evaluate": "execute_plan",
@@ -142,6 +145,7 @@ _HOMES = {
         "load_callable load_inputs_and_callable load_job_definition load_job_inputs rerun_snippet"
     ),
     "ramify.plan.paths": "PlanPaths",
+    "ramify.run.approving": "Proposal",
     "ramify.run.failure": "DAGExecutionError",
     "ramify.run.handle": "RunHandle connect",
     "ramify.values": "ChecksumInfo EncoderSpec GoToNextEncoderException LazyDict deserialize serialize",

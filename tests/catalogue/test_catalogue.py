@@ -57,6 +57,22 @@ def test_the_end_is_found_by_name_by_another_object(tmp_path: Path) -> None:
     assert [r["end"]["status"] for r in catalogue.runs()] == ["COMPLETED", "FAILED"]
 
 
+def test_a_run_that_goes_on_keeps_what_was_known_of_it(tmp_path: Path) -> None:
+    catalogue = open_catalogue(str(tmp_path / ".ramify"))
+    folder = str(tmp_path / "one")
+    os.mkdir(folder)
+    identity = "6dfd4195-f8b6-4423-a9c0-196e6a516ab2"
+    facts = {"id": identity, "label": "Sales", "namespace": "ops", "started": 5.0, "pid": 1}
+    catalogue.began("one", folder, facts)
+    catalogue.ended("one", {"status": "FAILED"})
+    catalogue.began("one", folder, {"resumed": 9.0, "pid": 2})
+    (run,) = catalogue.runs()
+    assert (run["id"], run["label"], run["end"]) == (identity, "Sales", None)
+    assert run["facts"] == {**facts, "resumed": 9.0, "pid": 2}
+    entries, _ = catalogue.page(Filter(search="sales", namespace="ops"), lambda _: "RUNNING", 1, 10)
+    assert [entry["name"] for entry in entries] == ["one"]
+
+
 def test_limit_and_search(tmp_path: Path) -> None:
     catalogue = registered(tmp_path, "calm-otter", "bold-fox", "calm-crab")
     catalogue.ended("bold-fox", {"status": "FAILED"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from live_cases import GUARD, Flaky, Gate, double, fail, same
 
-from ramify import DAG, Job, ParametrizedJob
+from ramify import DAG, Job, Mode, ParametrizedJob
 from ramify.dag.delayed import compute, delayed, task
 from ramify.dag.node import Node
 from ramify.dag.status import Status
@@ -18,6 +19,7 @@ from ramify.errors import (
     ArgumentError,
     CycleError,
     GraphError,
+    ModeError,
     RamifyWarning,
     StartedError,
     ValueReleased,
@@ -97,6 +99,60 @@ def test_options_and_parameters_of_the_same_name() -> None:
         other = dag.submit(double, 1, image_name="big")
     dag.compute()
     assert node.result(GUARD) == (3, "passed") and node.name == "told" and other.result(GUARD) == 2
+
+
+@pytest.mark.parametrize("how", [{"local_mode": True}, {"mode": Mode.LOCAL}, {"mode": "local"}])
+def test_a_local_node_runs_here_whatever_the_graph_says(how: dict[str, Any]) -> None:
+    dag = DAG(use_processes=True, max_workers=1)
+    away = dag.submit(os.getpid, mode="realtime", local_mode=False)
+    here = [
+        dag.submit(os.getpid, **how),
+        dag.options(**how).submit(os.getpid),
+        dag.submit_local(os.getpid),
+        dag.add_node_obj(Node(os.getpid, mode=Mode.LOCAL)),
+    ]
+    adopted = Node(os.getpid, mode=Mode.LOCAL)
+    same_one = dag.submit_local(lambda pid: pid, adopted)
+    stage = dag.submit_udf_stage(
+        lambda _: os.getpid(), (two := dag.submit(list, "ab")), expand_node_output=two, **how
+    )
+    dag.compute()
+    dag.wait(GUARD)
+    assert away.result() != os.getpid() and away.task_id() == away.id and away.mode is Mode.REALTIME
+    assert {node.result() for node in (*here, adopted, same_one)} == {os.getpid()}
+    assert stage.result() == [os.getpid()] * 2
+    assert all(node.task_id() is None and node.mode is Mode.LOCAL for node in (*here, adopted, stage))
+
+
+@pytest.mark.parametrize(
+    ("graph", "how", "words"),
+    [
+        ("realtime", {"mode": "batch"}, "DAG\\(mode=Mode.BATCH\\)"),
+        ("batch", {"mode": "realtime"}, "one driver"),
+        ("realtime", {"mode": "elsewhere"}, "use Mode.REALTIME"),
+        ("realtime", {"mode": "realtime", "local_mode": True}, "exclude each other"),
+        ("realtime", {"local_mode": True, "on": "processes"}, "a thread of this process"),
+    ],
+)
+def test_modes_that_a_node_cannot_have(graph: str, how: dict[str, Any], words: str) -> None:
+    with pytest.raises(ModeError, match=words):
+        DAG(mode=graph).submit(abs, -1, **how)
+
+
+def test_a_node_of_its_own_takes_options_as_submit_does() -> None:
+    with pytest.raises(ModeError, match="not both"):
+        Node(abs, -1, resources={"cores": 1}, resource_class="large")
+    with pytest.raises(ModeError, match="one driver"):
+        DAG().add_node_obj(Node(abs, -1, mode="batch"))
+    with pytest.raises(TypeError, match="cannot be called"):
+        Node("name")  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(TypeError, match="cannot be called"):
+        DAG().submit("name")  # type: ignore[arg-type]  # as above
+    flaky = Flaky(5)
+    dag = DAG()
+    node = Node(flaky, retry=1, name="mine", dag=dag)
+    dag.compute()
+    assert node.result(GUARD) == 5 and len(node.errors) == 1 and dag.nodes_by_name["mine"] is node
 
 
 def test_a_timeout_of_a_node() -> None:

@@ -16,12 +16,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from ramify import DAG, ArgumentError, GraphError, Job, RamifyWarning, UnknownRunError
+from ramify import DAG, ArgumentError, DAGExecutionError, GraphError, Job, RamifyWarning, UnknownRunError
 from ramify.catalogue import open_catalogue
 from ramify.dag.logs import GraphLog, list_logs, server_logs
 from ramify.models import RetryStrategy
 from ramify.run.recording import Recording
 from ramify.run.view import RunView
+from ramify.show.status import status_document
 
 HOLD = 30.0
 
@@ -286,6 +287,48 @@ def test_a_run_on_disk_has_a_log_too(project: Path) -> None:
     log = log_of(entry.uuid)
     assert [(n.key, n.status) for n in log.nodes] == [("a", "COMPLETED")]
     assert isinstance(log.uuid, UUID) and log.created_by
+
+
+def test_a_run_on_disk_is_found_by_the_name_of_its_graph_and_tells_what_it_took(project: Path) -> None:
+    dag = DAG(name="monthly Sales", namespace="reports")
+    dag["fine"] = Job(pow, {"base": 2, "exp": 3})
+    dag["bad"] = Job(pow, {"base": 0, "exp": -1})
+    with pytest.raises(DAGExecutionError):
+        dag.evaluate("exp", on_failure="continue", execution_mode="process")
+    (entry,) = list_logs(search="sales", namespace="reports")
+    assert (entry.name, entry.namespace) == ("monthly Sales", "reports")
+    assert len(list_logs(namespace="others")) == 0
+    log = log_of(dag)
+    assert (log.name, log.uuid) == ("monthly Sales", entry.uuid)
+    for node in log.nodes:
+        (execution,) = node.executions
+        assert execution.cpu_seconds is not None and 0 <= execution.cpu_seconds < 60
+        assert execution.peak_memory is not None and execution.peak_memory > 1_000_000
+        assert execution.pid and execution.pid != os.getpid()
+    told = {job["job_id"]: job for job in status_document(RunView(entry.folder), True)["jobs"]}
+    took = {node.key: node.executions[0] for node in log.nodes}
+    for key in ("fine", "bad"):
+        assert told[key]["cpu_seconds"] == took[key].cpu_seconds
+        assert told[key]["peak_memory"] == took[key].peak_memory
+
+
+def test_without_a_namespace_a_run_on_disk_is_in_that_of_the_settings(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAMIFY_NAMESPACE", "team")
+    DAG({"a": Job(pow, {"base": 2, "exp": 3})}).evaluate("exp", execution_mode="thread")
+    assert [entry.namespace for entry in list_logs(namespace="team")] == ["team"]
+
+
+def test_what_failed_in_a_process_took_something_too() -> None:
+    dag = DAG(use_processes=True, max_workers=1)
+    node = dag.submit(pow, 0, -1)
+    dag.compute()
+    assert isinstance(node.exception(HOLD), ZeroDivisionError)
+    with pytest.raises(ZeroDivisionError):
+        dag.wait()
+    (execution,) = log_of(dag).nodes[0].executions
+    assert execution.status == "FAILED" and execution.peak_memory > 1_000_000
 
 
 def test_a_driver_that_was_killed_leaves_an_abandoned_graph(project: Path) -> None:

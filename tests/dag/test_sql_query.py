@@ -346,13 +346,13 @@ class Begun:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, count: int = 1) -> None:
         self.all_here = threading.Barrier(count + 1)
-        self.threads: list[int] = []
+        self.threads: list[threading.Thread] = []
         for module in (sql_duckdb, sql_engine):
             monkeypatch.setattr(module, "_fetch", self._noting(module._fetch))
 
     def _noting(self, fetch: Any) -> Any:
         def noting(*args: Any) -> Any:
-            self.threads.append(threading.get_ident())
+            self.threads.append(threading.current_thread())
             self.all_here.wait(30)
             return fetch(*args)
 
@@ -420,7 +420,7 @@ def test_a_worker_that_was_abandoned_before_its_query_began_runs_none() -> None:
     told = threading.Event()
     found: list[bool] = []
     executor = ThreadExecutor(perform, 1)
-    executor.on_abandon = lambda ident: found.append(interrupt(ident))
+    executor.on_abandon = lambda thread: found.append(interrupt(thread))
     executor.start(lambda *_: told.set())
     executor.submit([Order(0, 1, "q")])
     assert here.wait(30)
@@ -431,6 +431,16 @@ def test_a_worker_that_was_abandoned_before_its_query_began_runs_none() -> None:
     executor.close()
 
 
+def test_a_thread_that_has_the_number_of_an_ended_one_is_another() -> None:
+    ended = threading.Thread(target=int)
+    ended.start()
+    ended.join()
+    ended._ident = threading.get_ident()  # type: ignore[attr-defined]  # what the system may do at any time
+    with sql_running.running(None, "select 1", None) as call:
+        assert not interrupt(ended)
+        call.check()
+
+
 def test_a_driver_that_fails_to_stop_is_asked_again_and_told_of() -> None:
     asked = threading.Semaphore(0)
 
@@ -439,7 +449,7 @@ def test_a_driver_that_fails_to_stop_is_asked_again_and_told_of() -> None:
         raise OSError("no route to postgresql://me:hunter2@h")
 
     with sql_running.running(None, "select 1", None) as call, call.stopped_by(stop):
-        assert interrupt(threading.get_ident())
+        assert interrupt(threading.current_thread())
         assert asked.acquire(timeout=30) and asked.acquire(timeout=30)
         with pytest.raises(JobCancelled, match=r"could not be told to stop: no route .*:\*\*\*@h"):
             call.check()

@@ -181,3 +181,61 @@ def test_a_deadline_ends_a_detached_run_and_its_processes(project: Path) -> None
     assert dag.status is Status.FAILED and node.done()
     pid = int((project / "pid").read_text())
     assert not psutil.pid_exists(pid)
+
+
+def test_the_deadline_and_the_retries_of_one_node_hold_in_a_detached_run(project: Path) -> None:
+    dag = DAG(mode="batch", name="Nightly", namespace="ops", retry_strategy=RetryStrategy(limit=5))
+    late = dag.submit(sleep_on, "pid", deadline=1.0, retry=10, name="late")
+    once = dag.submit(fails_twice, "count", retry=0, name="once")
+    fine = dag.submit(double, 3, resources={"cpu": "500m", "memory": "64Mi"})
+    dag.compute()
+    assert fine.result(GUARD) == 6
+    with pytest.raises(OSError, match="attempt 1"):
+        once.result(GUARD)
+    with pytest.raises(TimeoutError, match="deadline of 1 s"):
+        late.result(GUARD)
+    with pytest.raises((OSError, TimeoutError)):
+        dag.wait(GUARD)
+    assert not psutil.pid_exists(int((project / "pid").read_text()))
+    (entry,) = list_logs(search="nightly", namespace="ops")
+    assert entry.uuid == dag.server_graph_uuid
+    assert {connect(what).name for what in (dag, entry.uuid, str(entry.uuid), "Nightly", entry.run)} == {
+        entry.run
+    }
+
+
+def test_a_detached_graph_is_tried_again_as_a_whole(project: Path) -> None:
+    told: list[str] = []
+    dag = DAG(mode="batch", workflow_retry_strategy=RetryStrategy(limit=2))
+    dag.add_done_callback(lambda g: told.append(str(g.status)))
+    flaky = dag.submit(fails_twice, "count", name="flaky")
+    after = dag.submit(double, flaky)
+    dag.compute()
+    dag.wait(GUARD)
+    assert after.result() == 6 and told == ["Completed"]
+    log = server_logs(dag)
+    assert log is not None and [len(n.executions) for n in log.nodes if n.name == "flaky"] == [3]
+
+
+def test_another_process_reads_and_ends_a_detached_graph(project: Path) -> None:
+    dag = DAG(mode="batch", name="far away")
+    held = dag.submit(wait_for_go, 1, name="held")
+    after = dag.submit(double, held, name="after")
+    done = dag.submit(double, 4, name="done")
+    dag.compute()
+    assert done.result(GUARD) == 8
+    wait_until(project / "began")
+    code = (
+        "from ramify import connect\n"
+        "run = connect('far away')\n"
+        "print(run.status, run.result('done'), run.cancel(keys='after'))\n"
+        "open('go', 'w').close()\n"
+        "print(run.wait(60), run.result('held'))\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=GUARD)
+    assert said.stdout.split() == ["RUNNING", "8", "True", "CANCELLED", "1"], said.stderr
+    dag.wait(GUARD)
+    assert dag.status is Status.CANCELLED and held.result() == 1
+    with pytest.raises(JobCancelled):
+        after.result()
+    assert after.retry() and after.result(GUARD) == 2

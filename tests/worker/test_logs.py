@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import io
 import sys
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -66,3 +69,24 @@ def test_claiming_makes_the_folders(tmp_path: Path) -> None:
     assert claim(str(tmp_path / "spare"), str(tmp_path / "g" / "h" / "a.log"))
     assert (tmp_path / "g" / "h" / "a.log").read_text() == "x"
     assert not claim(str(tmp_path / "spare"), str(tmp_path / "b.log"))
+
+
+def test_a_stream_that_another_thread_may_be_printing_to_is_not_freed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logs, "_routes", 0)
+    mine = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", mine)
+    seen = []
+    for _ in range(3):
+        with logs.echoing():
+            seen.append(weakref.ref(sys.stdout))
+    gc.collect()
+    assert seen[0]() is not None and len({id(one()) for one in seen}) == 1
+    assert sys.stdout is mine
+    for _ in range(20):  # of many streams only the last few are kept
+        monkeypatch.setattr(sys, "stdout", io.StringIO())
+        with logs.echoing():
+            pass
+    gc.collect()
+    assert seen[0]() is None

@@ -75,8 +75,19 @@ def _old_rows(db: Connection) -> list[Row]:
 
 
 def insert(db: Connection, rows: list[Row]) -> None:
-    """Writes runs, in place of those of the same folders."""
-    db.executemany(_INSERT, [_line(*row) for row in rows])
+    """Writes runs, in place of those of the same folders. Of one that goes on, what is known stays known."""
+    db.executemany(
+        _INSERT, [_line(name, folder, _whole(db, folder, facts), end) for name, folder, facts, end in rows]
+    )
+
+
+def _whole(db: Connection, folder: str, facts: dict[str, Any]) -> dict[str, Any]:
+    """A driver that goes on with a run says what is new, and not the run's id, its name or its beginning."""
+    if "started" in facts or "resumed" not in facts:
+        return facts
+    query = "SELECT facts FROM runs WHERE folder = ?"
+    old = db.execute(query, (os.path.abspath(folder),)).fetchall()
+    return {**(decoded(old[0][0]) or {}), **facts} if old else facts
 
 
 def note_end(db: Connection, folder: str, end: dict[str, Any]) -> None:

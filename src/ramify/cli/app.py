@@ -53,6 +53,7 @@ COMMANDS: Final = {
     "logs": "Print what jobs wrote.",
     "ls": "List the runs of this project.",
     "show": "Show an output as a person wants to see it.",
+    "graph": "Draw the graph of a run, at any moment of it or as it grew.",
     "compare": "Tell what differs between two runs.",
     "clean": "Remove outputs of a folder.",
     "gc": "Remove what no plan and no run names any more.",

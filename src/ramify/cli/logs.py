@@ -15,6 +15,7 @@ from ramify.cli.find import RUN_HELP, complete_run_or_job, find_run_and_jobs, id
 from ramify.cli.output import json_option, paint, put_json, verbose_option
 from ramify.errors import JobIdError
 from ramify.files.lock import read_holder
+from ramify.run.history import History
 from ramify.run.view import LOGS, RunView
 from ramify.show.text import visible
 from ramify.worker.logs import log_name
@@ -52,7 +53,9 @@ def logs(words: tuple[str, ...], attempt: int | None, follow: bool, as_json: boo
         return
     found = list(_logs(view, chosen, attempt))
     if as_json:
-        put_json({"run": view.name, "folder": view.folder, "logs": [_document(log) for log in found]})
+        whole = History(view.folder)
+        told = [_document(whole, log) for log in found]
+        put_json({"run": view.name, "folder": view.folder, "logs": told})
         return
     _check_found(view, jobs, chosen, found, attempt)
     for log in found:
@@ -97,10 +100,18 @@ def _check_found(
     click.echo(f"no job {'of these ' if jobs else ''}printed anything in {visible(view.name)}", err=True)
 
 
-def _document(log: Log) -> dict[str, Any]:
+def _document(view: History, log: Log) -> dict[str, Any]:
     with open(log.path, "rb") as file:
         text = file.read().decode("utf-8", "backslashreplace")
-    return {"job_id": log.job_id, "attempt": log.attempt, "path": log.path, "text": text}
+    tried = view.attempts_of(view.engine.number[log.job_id])[log.attempt - 1]
+    return {
+        "job_id": log.job_id,
+        "attempt": log.attempt,
+        "path": log.path,
+        "cpu_seconds": tried.cpu_seconds,
+        "peak_memory": tried.peak_memory,
+        "text": text,
+    }
 
 
 def _heading(view: RunView, log: Log) -> str:

@@ -98,7 +98,7 @@ class Flow:
             "name": self.name,
             "max_workers": settings.jobs or cores(),
             "execution_mode": settings.mode,
-            "on_failure": "continue" if settings.keep_going else "fail_fast",
+            "on_failure": "continue" if settings.keep_going else None,
             "retries": settings.retries,
             "timeout": settings.timeout,
             "deadline": settings.deadline,

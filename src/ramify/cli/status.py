@@ -23,18 +23,25 @@ _EVERY: Final = 1.0
 @click.option("--failed", is_flag=True, help="List every failed job, and show each kind of failure.")
 @click.option("--jobs", "with_jobs", is_flag=True, help="With --json: every job too.")
 @click.option("-w", "--watch", is_flag=True, help="Look again every second until the run is over.")
+@click.option("--follow", is_flag=True, help="Print a line for each growth and change until the run is over.")
 @verbose_option
 @json_option
-def status(run: str | None, failed: bool, with_jobs: bool, watch: bool, as_json: bool, **_: Any) -> None:
+def status(
+    run: str | None, failed: bool, with_jobs: bool, watch: bool, follow: bool, as_json: bool, **_: Any
+) -> None:
     """Tell how a run stands, by group: done, reused, failed, running, waiting.
 
     Example: ramify status latest --failed
     """
+    if follow and (watch or as_json):
+        raise click.UsageError("--follow prints lines as they come: give it without --watch and --json")
     view = find_run(run)
     if as_json:
         put_json(status_document(view, with_jobs))
         return
-    if watch:
+    if follow:
+        view = _followed(view)
+    elif watch:
         view = _watched(view, failed)
     put_lines(_lines(view, failed))
 
@@ -82,3 +89,14 @@ def _watched(view: RunView, failed: bool) -> RunView:
     if in_place:
         click.clear()
     return view
+
+
+def _followed(view: RunView) -> RunView:
+    """Prints plain lines as the run goes on: what came, and how many are done."""
+    from ramify.show.frames import timeline
+    from ramify.show.tracker import follow
+
+    moments = timeline(view)
+    follow(moments, lambda line: put_lines([line]), lambda: time.sleep(_EVERY))
+    put_lines([""])
+    return moments

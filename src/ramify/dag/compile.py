@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -25,6 +25,7 @@ from ramify.dag.job import Job
 from ramify.dag.members import Home, Member, Members
 from ramify.dag.order import parents_first
 from ramify.dag.recipe import NodeJob, recipe_of
+from ramify.dag.rules import named_rules
 from ramify.dag.signature import check_arguments, function_name
 from ramify.errors import ArgumentError, UnpicklableError
 from ramify.plan.codes import note_of
@@ -32,13 +33,50 @@ from ramify.plan.definition import Definition, FunctionRef, Spec, hidden_at, joi
 from ramify.plan.folder import NewPlan
 from ramify.plan.load import same_value
 from ramify.plan.paths import relative_to_plan
-from ramify.plan.policy import Policy
+from ramify.plan.policy import DEFAULT, Policy, make_policy
 from ramify.values import LazyDict
 
 _LONGEST_ID: Final = 500
 """Characters of a hidden job's id: a path has 4096 at the most, with folders above and names in it."""
 
 _SAME: Final = FunctionRef(module="ramify.plan.load", qualname="same_value")
+
+
+class Existing(Job):
+    """Stands for a job that is in the plan already, among the arguments of new ones."""
+
+    __slots__ = ("at", "id")
+
+    id: str
+    at: str
+
+    @classmethod
+    def of(cls, job_id: str, at: str) -> Existing:
+        """The job of an id, whose output is stored `at`."""
+        job = cls.__new__(cls)
+        job.func, job.kwargs, job.policy, job._origin = same_value, {}, DEFAULT, None
+        job.id, job.at = job_id, at
+        return job
+
+
+def compile_growth(
+    items: Sequence[tuple[str, Entry, Existing | None]],
+    rules: Sequence[tuple[str, Any]],
+    plan_path: str,
+    owner: str | None = None,
+    value: tuple[str, Callable[..., Any], Any] | None = None,
+) -> NewPlan:
+    """The definitions of what is added to a plan while its run goes on; nothing is written.
+
+    `items` are keys, what stands under them, and what those wait for that wait for nothing else. With an
+    `owner` they are no outputs. `value` is an id, a function of one argument, and that argument, in which the
+    items may stand: it becomes the last definition. `rules` are rules by key.
+    """
+    compiler = _Compiler(plan_path)
+    new = compiler.compile_more(items, owner, value)
+    for key, rule in rules:
+        new.definitions.append(compiler.rule_definition(key, rule))
+    return new
 
 
 def compile_draft(root: Entry, plan_path: str, above: str = "") -> NewPlan:
@@ -65,6 +103,59 @@ class _Compiler:
 
     def compile(self, root: Entry, above: str) -> NewPlan:
         self.members.add(root, above)
+        self._compile_members()
+        self.new.folders = self._folders(above)
+        if isinstance(root, DAG):
+            for key, rule in named_rules(root._rules):
+                self.new.definitions.append(self.rule_definition(key, rule))
+        return self.new
+
+    def compile_more(
+        self,
+        items: Sequence[tuple[str, Entry, Existing | None]],
+        owner: str | None,
+        value: tuple[str, Callable[..., Any], Any] | None,
+    ) -> NewPlan:
+        """As `compile_growth`, without the rules."""
+        for key, entry, _ in items:
+            self.members.add(entry, key, "" if owner is None else hidden_at(key), owner)
+        if value is not None:
+            job_id, func, argument = value
+            job = Job(func, {"value": argument})
+            self.members.add(job, job_id)
+        self._compile_members()
+        for key, _, after in items:
+            if after is not None:
+                self._wait(key, after)
+        self.new.folders = self.members.folders
+        if owner is None:
+            for key, _, _ in items:
+                self._lead_to(key)
+        return self.new
+
+    def _wait(self, key: str, after: Existing) -> None:
+        """What is at or below a key and waits for nothing new waits for this."""
+        own = {d.id for d in self.new.definitions}
+        for definition in self.new.definitions:
+            is_below = definition.id == key or definition.id.startswith(f"{key}/")
+            if is_below and not any(name.rstrip("/*") in own for name in definition.dependencies):
+                definition.dependencies.append(after.id)
+
+    def _lead_to(self, key: str) -> None:
+        """The folders above a key know of it."""
+        while key:
+            above, _, name = key.rpartition("/")
+            names = self.new.folders.setdefault(above, [])
+            if name not in names:
+                names.append(name)
+            key = above
+
+    def rule_definition(self, key: str, rule: Any) -> Definition:
+        """A rule, as a plan keeps it."""
+        function = self._describe(rule, key)
+        return Definition(id=key, kind="rule", function=function, policy=make_policy(may_add=rule.may_add))
+
+    def _compile_members(self) -> None:
         definitions: list[Definition] = []
         for number, member in enumerate(self.members.members):  # grows: hidden members join at the end
             definitions.append(self._definition(number, member))
@@ -73,8 +164,6 @@ class _Compiler:
         needs.update((~n, scope.holds) for n, scope in enumerate(scopes))
         order = parents_first(needs, lambda n: definitions[n].id if n >= 0 else f"{scopes[~n].id}/")
         self.new.definitions = [definitions[n] for n in order if n >= 0]
-        self.new.folders = self._folders(above)
-        return self.new
 
     # ---- one definition
 
@@ -139,6 +228,9 @@ class _Compiler:
 
     def _referrer(self, member: Member, dependencies: dict[str, None]) -> Callable[[Entry, str], Spec]:
         def refer(node: Entry, part: str) -> Spec:
+            if isinstance(node, Existing):
+                dependencies[node.id] = None
+                return {"job": node.id, "at": node.at} if node.at != node.id else {"job": node.id}
             home = self.members.home(node)
             if home is None:
                 self.kept.append(node)

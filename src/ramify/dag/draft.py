@@ -12,7 +12,7 @@ from ramify.dag.grid import ParametrizedJob
 from ramify.dag.growing import Growing
 from ramify.dag.job import Job
 from ramify.dag.live import Callback, Live
-from ramify.dag.status import Mode
+from ramify.dag.status import Mode, as_mode
 from ramify.errors import ArgumentError, CallFormError, DraftError, RamifyKeyEncodingError, UnknownKeyError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class DAG(Executable, Live, Growing, Mapping[Key, Entry]):
         self.max_workers = _workers(max_workers)
         self.use_processes = bool(use_processes)
         self.name = name
-        self.mode = _mode(mode)
+        self.mode = as_mode(mode)
         self.namespace = namespace
         self.retry_strategy = _strategy(retry_strategy)
         self.workflow_retry_strategy = _strategy(workflow_retry_strategy)
@@ -171,15 +171,6 @@ def _seconds(deadline: Any) -> float | None:
     if isinstance(deadline, int | float) and not isinstance(deadline, bool) and deadline > 0:
         return float(deadline)
     raise ArgumentError(f"deadline={deadline!r}: use seconds above 0", names=["deadline"])
-
-
-def _mode(mode: Any) -> Mode:
-    try:
-        return Mode(mode.lower() if isinstance(mode, str) else mode)
-    except ValueError:
-        from ramify.errors import ModeError
-
-        raise ModeError(f"mode={mode!r}: use Mode.REALTIME, Mode.LOCAL or Mode.BATCH", mode=mode) from None
 
 
 def _workers(number: Any) -> int | None:

@@ -95,7 +95,7 @@ def _evaluate(
     try:
         with FolderLock(run_folder, run=name) as lock:
             plan = _write(plan_path, new, outputs, "", say)
-            return execute(plan.path, name=name, lock=lock, just_compiled=True, **_workers_of(draft, options))
+            return execute(plan.path, name=name, lock=lock, just_compiled=True, **_with_own(draft, options))
     finally:
         if isinstance(draft, DAG):
             draft._evaluated(os.path.join(run_folder, name))
@@ -301,13 +301,16 @@ def _execute(
     from ramify.run.execute import execute
 
     observers = observers_for(progress, progress_callback)
-    return execute(plan_path, observers=observers, **_workers_of(draft, options))
+    return execute(plan_path, observers=observers, **_with_own(draft, options))
 
 
-def _workers_of(draft: Entry | None, options: dict[str, Any]) -> dict[str, Any]:
-    """The options, with the DAG's own number of workers where the call says nothing."""
-    if isinstance(draft, DAG) and options.get("executor") is None and options.get("max_workers") is None:
-        return {**options, "max_workers": draft.max_workers}
+def _with_own(draft: Entry | None, options: dict[str, Any]) -> dict[str, Any]:
+    """The options, with the DAG's own name and namespace, and its workers where the call says nothing."""
+    if not isinstance(draft, DAG):
+        return options
+    options = {**options, "label": draft.name, "namespace": draft.namespace}
+    if options.get("executor") is None and options.get("max_workers") is None:
+        options["max_workers"] = draft.max_workers
     return options
 
 

@@ -68,7 +68,7 @@ class Executable:
         progress: bool = False,
         progress_callback: Callable[[str], object] | None = None,
         *,
-        on_failure: str = "fail_fast",
+        on_failure: str | None = None,
         retries: Retries | None = None,
         timeout: float | None = None,
         deadline: float | None = None,
@@ -78,13 +78,18 @@ class Executable:
         reuse: str | None = None,
         force: str | Iterable[str] = (),
         reuse_from: Location | Iterable[Location] | None = None,
+        strict: bool = False,
+        approve: Callable[[Any], Any] | None = None,
+        max_growths: int | None = None,
     ) -> LazyDict:
         """Compiles, runs every job in the order of its dependencies, and returns the outputs.
 
         `evaluate("exp")` keeps the plan in `exp/plan` and the outputs in `exp/outputs`; `dag_path` and
         `output_path` say otherwise. `execution_mode` is `"subprocess"` (a fresh process per job), `"process"`
         (a pool), or `"thread"`. `max_workers` jobs run at a time, one if not given; or `executor` runs them,
-        any `concurrent.futures.Executor`. `on_failure="continue"` stops only what depends on a failure.
+        any `concurrent.futures.Executor`. `on_failure="continue"` stops only what depends on a failure, as is
+        usual with rules; `"fail_fast"` all. Rules that never fire are named in a warning; with `strict` they
+        are failures.
         `retries` (a number, or a `RetryStrategy`) and `timeout` (seconds) hold for jobs that say nothing;
         `deadline` (seconds) for the run. `job_resources` maps keys to an outside engine's options; `limits`
         says how much there is of what jobs ask for. `durable` has the journal survive a power cut. Outputs
@@ -114,6 +119,9 @@ class Executable:
             reuse=reuse,
             force=force,
             reuse_from=reuse_from,
+            strict=strict,
+            approve=approve,
+            max_growths=max_growths,
         )
 
     def plan(
@@ -167,7 +175,7 @@ class Executable:
         progress: bool = False,
         progress_callback: Callable[[str], object] | None = None,
         *,
-        on_failure: str = "fail_fast",
+        on_failure: str | None = None,
         retries: Retries | None = None,
         timeout: float | None = None,
         deadline: float | None = None,
@@ -177,6 +185,9 @@ class Executable:
         reuse: str | None = None,
         force: str | Iterable[str] = (),
         reuse_from: Location | Iterable[Location] | None = None,
+        strict: bool = False,
+        approve: Callable[[Any], Any] | None = None,
+        max_growths: int | None = None,
     ) -> LazyDict:
         """Runs a plan as it was materialized; see `evaluate`.
 
@@ -206,6 +217,9 @@ class Executable:
             reuse=reuse,
             force=force,
             reuse_from=reuse_from,
+            strict=strict,
+            approve=approve,
+            max_growths=max_growths,
         )
 
     def clear_outputs(self, dag_path: Location | PlanPaths, job_ids: Iterable[str] | None = None) -> None:

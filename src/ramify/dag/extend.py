@@ -40,6 +40,8 @@ class Extend:
 
     __slots__ = ("dag", "then", "value")
 
+    adds_to_graph = True
+
     def __init__(self, dag: DAG, value: Any = None, then: Callable[[Any], Any] | None = None) -> None:
         if not isinstance(dag, DAG):
             raise ArgumentError(

@@ -143,9 +143,9 @@ class Growth:
             return one._number
         return self._book.engine.number[one if isinstance(one, str) else one.key]
 
-    def described(self, book: RuleBook) -> Iterator[tuple[str, frozenset[str]]]:
+    def described(self) -> Iterator[tuple[str, frozenset[str]]]:
         """The keys and the tags of all that is new, and of what is there and gets tags."""
-        own = {self._key_of(one): frozenset(tags) for one, tags in self.tags.items()}
+        own = {self.key_of(one): frozenset(tags) for one, tags in self.tags.items()}
         for item in self.items:
             jobs = _tags_of(item) if isinstance(item, NewNode) else item.jobs()
             for key, tags in jobs:
@@ -153,7 +153,8 @@ class Growth:
         for key, tags in own.items():
             yield key, tags
 
-    def _key_of(self, one: Any) -> str:
+    def key_of(self, one: Any) -> str:
+        """The key of a node, new or there."""
         return one if isinstance(one, str) else str(one.key)
 
     def check_reference(self, other: Any, child: NewNode | None = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
@@ -85,8 +85,9 @@ class Live(DataNodes, Expanding, Recorded, Looking):
         Nodes among the arguments are parents, at any depth of lists, tuples, dicts, sets and dataclasses; the
         function gets their values. While the graph runs, the node starts as soon as its parents are
         completed. Options are keywords that are not passed on: `name`, `on` (`"threads"`, `"processes"` or an
-        executor; `executor=` is the same), `retry`, `timeout` (seconds), `resources`, `tags`. Where the
-        function has a parameter of such a name, say `dag.options(timeout=5).submit(f, timeout=1)`.
+        executor; `executor=` is the same), `local_mode` (and `mode=Mode.LOCAL`: as `submit_local`), `retry`,
+        `timeout` (seconds), `deadline`, `resources`, `tags`, `download_results`. Where the function has a
+        parameter of such a name, say `dag.options(timeout=5).submit(f, timeout=1)`.
 
         Raises `ArgumentError`, `ModeError`, `GraphError` for an unfinished node of another graph, and
         `StartedError` (a `RuntimeError`) when the run is over.
@@ -103,14 +104,17 @@ class Live(DataNodes, Expanding, Recorded, Looking):
     submit_udf = submit
 
     def submit_local(self, func: Callable[..., T], /, *args: Any, **kwargs: Any) -> Node[T]:
-        """As `submit`, in a thread of this process; the node has no `task_id`."""
+        """As `submit`, in a thread of this process; the node has no `task_id`.
+
+        In a graph of `Mode.BATCH`, and in `evaluate`, it runs where the other nodes do.
+        """
         return self._made_local(self._submit(func, args, kwargs, None, "submit_local", on="threads"))
 
     def add_node(self, func_exec: Any, /, *args: Any, name: str | None = None, **kwargs: Any) -> Node[Any]:
         """The older name of `submit_local`; a `Node` is adopted, as by `add_node_obj`."""
         if isinstance(func_exec, Node):
             return self.add_node_obj(func_exec)
-        kwargs.pop("local_mode", None)
+        kwargs.pop("local_mode", None)  # it is local whatever this says
         return self.submit_local(func_exec, *args, **({"name": name} if name else {}), **kwargs)
 
     def add_node_obj(self, node: Node[T]) -> Node[T]:
@@ -162,19 +166,23 @@ class Live(DataNodes, Expanding, Recorded, Looking):
         on: str | None = None,
         expand: Node[Any] | None = None,
     ) -> Node[Any]:
-        options = given
-        if kwargs or on:
-            from ramify.dag.options import NodeOptions, merged, split
+        options, local = given, False
+        if kwargs or on or given is not None:
+            from ramify.dag.options import check_mode, merged, split
 
             kwargs, options = split(func, kwargs, given, verb)
-            if options is not None and options.local_mode:
-                on = on or "threads"
+            if options is not None:
+                check_mode(options.mode, self.mode)
+                local = options.is_local
+                on = "threads" if local else on
             if on is not None and (options is None or options.on is None):
-                options = merged(options or NodeOptions(), {"on": on})
+                options = merged(options, {"on": on})
         graph = self._graph()
         if expand is None:
-            return graph.add(func, args, kwargs, options)
-        return graph.add_stage(func, args, kwargs, options, expand)
+            node = graph.add(func, args, kwargs, options)
+        else:
+            node = graph.add_stage(func, args, kwargs, options, expand)
+        return self._made_local(node) if local else node
 
     def _graph(self) -> Submitted:
         graph = self._submitted
@@ -207,6 +215,8 @@ class Live(DataNodes, Expanding, Recorded, Looking):
         keep: str = "results",
         memory_limit: int | None = None,
         strict: bool = False,
+        approve: Callable[[Any], Any] | None = None,
+        max_growths: int | None = None,
     ) -> None:
         """Starts the graph, and returns at once; `wait` and the nodes' `result` wait.
 
@@ -215,7 +225,9 @@ class Live(DataNodes, Expanding, Recorded, Looking):
         `on_failure="fail_fast"` stops everything. A value over 1 MB goes when the last node that uses it has
         ended and nobody holds its own node; `keep="all"` keeps them all. Beyond `memory_limit` bytes values
         are put away in a temporary folder. Rules that never fire are named in a warning; with `strict` they
-        are failures. In a graph of `Mode.BATCH` the values are outputs on disk.
+        are failures. `approve` is asked before each growth by a rule and each first start of a node (see
+        `Proposal`); after `max_growths` growths rules wait for `step`. In a graph of `Mode.BATCH` the values
+        are outputs on disk.
 
         Raises `CycleError` before anything runs, `ModeError` for options that cannot be, and `StartedError`
         for a second start.
@@ -238,7 +250,7 @@ class Live(DataNodes, Expanding, Recorded, Looking):
                 how = {"keep": keep, "memory_limit": memory_limit}
                 live = self._new_run(graph, max_workers, on_failure == "fail_fast", how)
                 graph.start(live)
-                self._start_rules(graph, live, strict=strict)
+                self._start_rules(graph, live, strict=strict, approve=approve, max_growths=max_growths)
             run = self._running()
         if self._update_callbacks:
             run.hear(None)
@@ -282,6 +294,8 @@ class Live(DataNodes, Expanding, Recorded, Looking):
             run.queue.places[number] = place
         if options is None:
             return
+        if options.download_results is False and on == "processes":
+            run.staying.add(number)
         if options.timeout is not None:
             run.policy.node_timeouts[number] = float(options.timeout)
         if options.retry is not None:
@@ -300,6 +314,8 @@ class Live(DataNodes, Expanding, Recorded, Looking):
             run.policy.set_retries(policy.retries, number)
         if policy.timeout is not None:
             run.policy.node_timeouts[number] = policy.timeout
+        if policy.deadline is not None:
+            run.policy.node_deadlines[number] = policy.deadline
         if policy.resources:
             run.demand(number, policy.resources)
 
@@ -429,6 +445,24 @@ class Live(DataNodes, Expanding, Recorded, Looking):
         self.visualization = by_name("pictures", "visualize")(self, notebook, auto_update, force_plotly)
         return self.visualization
 
+    def frames(self, count: int | None = None, at: Iterable[float | str] | None = None) -> Any:
+        """How the graph grew and what became of its nodes: a film of its latest run, until now.
+
+        It has at most `count` frames (60 if not said), or those of the moments in `at`: seconds since the
+        beginning, or shares such as "50%". A notebook plays it; `save` writes it as a page that plays it
+        (`growth.html`), as a GIF (`growth.gif`, `ramify[gif]`), or into a folder of SVG files (`growth`).
+
+        Raises `UnknownRunError` where no run was recorded, `ArgumentError` for what is no moment.
+
+        >>> from ramify import DAG
+        >>> dag = DAG(record=True)
+        >>> _ = dag.map(abs, dag.submit(list, (-1, -2)), name="each")
+        >>> dag.compute(); dag.wait()
+        >>> dag.frames()[-1].states.count(dag.frames()[-1].states[0])
+        4
+        """
+        return by_name("pictures", "film")(self, count, at)
+
     def _repr_html_(self) -> str:
         from ramify.show.html import fragment
 
@@ -449,7 +483,8 @@ class Live(DataNodes, Expanding, Recorded, Looking):
         if run is not None:
             state["_latest"] = run.handle.folder
         elif graph is not None and graph.nodes:
-            state = dict(vars(by_name("recipe", "recipe_of")(self)))
+            recipe = by_name("recipe", "recipe_of")(self)
+            state |= {"_nodes": recipe._nodes, "_keys": recipe._keys}
         return {**state, **_UNPICKLED, "_update_callbacks": [], "_done_callbacks": []}
 
     def __enter__(self) -> Self:

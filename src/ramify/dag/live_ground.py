@@ -36,6 +36,7 @@ class LiveGround:
         self.run = run
         self.engine = run.engine
         self._place = run.place("grow", run.make_grow_executor)
+        self.asks: Callable[[int], Any]
 
     # ---- looking
 
@@ -68,7 +69,7 @@ class LiveGround:
 
     def value(self, node: int) -> Any:
         """The value of a good node."""
-        return self.run.large.fetch(node, self.engine.keys[node])
+        return self.run.fetch(node)
 
     def error(self, node: int) -> BaseException | None:
         """Why a node has none."""
@@ -100,20 +101,28 @@ class LiveGround:
 
     # ---- adding
 
-    def enter(self, key: str, one_pass: Callable[[], Any], rule: Rule) -> int:
+    def enter(self, key: str) -> int:
         """Adds the grow node of a rule."""
-        node = self.run.add_grow(key, one_pass, (), self._place, RULE)
+        number = len(self.engine)
+        node = self.run.add_grow(key, partial(self.asks, number), (), self._place, RULE)
         self.graph.keys.append(key)
         self.graph.nodes.append(None)
         self.graph.hidden.add(node)
         return int(node)
 
-    def ask(self, act: Callable[[], Any]) -> Any:
-        """Has `act` done by whoever drives."""
-        return self.run.ask(act)
+    def nap(self, node: int, seconds: float) -> None:
+        """Has a grow node woken after so long."""
+        self.run.driver.nap(node, seconds)
 
-    def add(self, growth: Growth) -> list[int]:
-        """Adds the nodes of a growth, all or none; returns their numbers."""
+    def add(
+        self,
+        node: int,
+        attempt: int,
+        growth: Growth,
+        rules: Sequence[tuple[str, Rule]],
+        facts: dict[str, Any],
+    ) -> list[int]:
+        """Adds what a rule brought, all or none; returns the numbers of the rules that it added."""
         engine, base = self.engine, len(self.engine)
         drafts = self._drafts([i for i in growth.items if i.is_group or i.key not in engine.number], base)
         needs = {n: [p - base for p in (*d.parents, *d.after) if p >= base] for n, d in enumerate(drafts)}
@@ -124,7 +133,13 @@ class LiveGround:
         check_keys([draft.key for draft in drafts], engine.number)
         for old in order:
             self.graph.take_grown(self.run, drafts[old])
-        return list(range(base, len(engine)))
+        added = [self.enter(key) for key, _ in rules]
+        self.run.note_growth(node, facts)
+        new = range(base, len(engine))
+        for one in new:
+            self.run._listen(one)
+        engine.want(new, f"{engine.keys[node]} added it", time.time())
+        return added
 
     def _drafts(self, items: Sequence[NewNode | Placed], base: int) -> list[Draft]:
         make_draft = by_name("keyed", "Draft")
@@ -184,14 +199,6 @@ class LiveGround:
         node.mode, node._raw = self.graph.dag.mode, False
         node._name = item.name if item.name != item.key else None
         return node
-
-    def wrote(self, node: int, facts: dict[str, Any], new: Sequence[int]) -> None:
-        """Writes down what a grow node added, and has it wanted."""
-        run = self.run
-        run.note_growth(node, facts)
-        for one in new:
-            run._listen(one)
-        self.engine.want(new, f"{self.engine.keys[node]} added it", time.time())
 
 
 def _resolve(draft: Draft, put: Callable[[Any], Any], drafts: tuple[type, ...]) -> bool:

@@ -199,7 +199,7 @@ def server_logs(dag_or_id: Any, namespace: str | None = None) -> GraphLog | None
     """
     if namespace is not None and not isinstance(namespace, str):
         raise _wrong("namespace", namespace, "text or None")
-    folder = _folder_of(dag_or_id)
+    folder = folder_of(dag_or_id)
     if folder is None:
         return None
     from ramify.run.history import History
@@ -218,7 +218,11 @@ def server_logs(dag_or_id: Any, namespace: str | None = None) -> GraphLog | None
 # ---- finding
 
 
-def _folder_of(what: Any) -> str | None:
+def folder_of(what: Any) -> str | None:
+    """The folder of the run of a DAG, an entry of `list_logs`, an id or a name; None where there can be none.
+
+    Raises `UnknownRunError` where no run is recorded, `CallFormError` for anything else.
+    """
     from uuid import UUID
 
     if isinstance(what, GraphLog):

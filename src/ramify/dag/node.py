@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from ramify.dag.execution import by_name
 from ramify.dag.signature import function_name
-from ramify.dag.status import Mode, Status
-from ramify.errors import GraphError, JobCancelled, NotStartedError
+from ramify.dag.status import Mode, Status, as_mode
+from ramify.errors import GraphError, JobCancelled, NotCallableError, NotStartedError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -27,7 +27,8 @@ class Node(Generic[T]):
 
     Nodes are made by `DAG.submit` and its like; `Node(func, *args, **kwargs)` makes one that `add_node_obj`
     adopts, or that joins the graph of a node which uses it. Nodes among the arguments, also inside
-    containers, are parents, and the function gets their values.
+    containers, are parents, and the function gets their values. The options of `submit` may be among the
+    keywords. `_download_results` is `download_results` there.
 
     >>> from ramify import DAG
     >>> dag = DAG()
@@ -64,14 +65,21 @@ class Node(Generic[T]):
         *args: Any,
         name: str | None = None,
         dag: DAG | None = None,
-        mode: Mode = Mode.REALTIME,
+        mode: Mode | str = Mode.REALTIME,
         expand_node_output: Node[Any] | None = None,
         _download_results: bool | None = None,
         **kwargs: Any,
     ) -> None:
-        self._begin(func, args, kwargs, None)
-        self.mode = mode
-        self.local = mode is Mode.LOCAL
+        if not callable(func):
+            raise NotCallableError(f"{func!r:.80} of type {type(func).__name__} cannot be called")
+        from ramify.dag.options import merged, split
+
+        how = as_mode(mode)
+        own, options = split(func, kwargs, None, "submit")
+        said = {"on": "threads" if how is Mode.LOCAL else None, "download_results": _download_results}
+        options = merged(options, {option: what for option, what in said.items() if what is not None})
+        self._begin(func, args, own, options)
+        self.mode, self.local = how, how is Mode.LOCAL
         self.expand_node_output = expand_node_output
         self._name = name
         if dag is not None:

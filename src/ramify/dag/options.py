@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from ramify.dag.signature import function_name
-from ramify.dag.status import Mode
+from ramify.dag.status import Mode, as_mode
 from ramify.dag.warned import warn_user
 from ramify.errors import ArgumentError, ModeError
 from ramify.plan.policy import make_policy, patterns, texts
@@ -20,10 +20,16 @@ PLACES: Final = ("threads", "processes")
 
 
 class NodeOptions(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
-    """How one node is run. `on` is `"threads"`, `"processes"` or an executor; times are seconds."""
+    """How one node is run. `on` is `"threads"`, `"processes"` or an executor; times are seconds.
+
+    `mode=Mode.LOCAL` and `local_mode=True` make it a node of `submit_local`. With `download_results=False`
+    the value of a node in the graph's pool of processes stays in a file until somebody asks for it: other
+    processes read it there. It changes nothing in threads, whose values are in memory, in other executors,
+    which may be on another machine, and where values are outputs on disk anyway.
+    """
 
     name: str | None = None
-    mode: Mode | str | None = None
+    mode: Mode | None = None
     local_mode: bool | None = None
     on: Any = None
     retry: Any = None
@@ -58,10 +64,22 @@ class NodeOptions(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True
         if self.resource_class is not None and self.resource_class not in RESOURCE_CLASSES:
             known = " or ".join(map(repr, RESOURCE_CLASSES))
             raise ModeError(f"resource_class={self.resource_class!r}: use {known}", name="resource_class")
+        if self.local_mode and self.mode not in (None, Mode.LOCAL):
+            raise ModeError(f"local_mode=True and mode={str(self.mode)!r} exclude each other", name="mode")
+        if self.is_local and self.on not in (None, "threads"):
+            raise ModeError(
+                f"a local node runs in a thread of this process, and on={self.on!r:.60} says otherwise",
+                name="on",
+            )
         self.amounts()
         if self.concurrency is not None and self.concurrency < 1:
             raise ModeError(f"concurrency={self.concurrency!r}: use 1 or more", name="concurrency")
         return self
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is asked to be a node of `submit_local`."""
+        return bool(self.local_mode) or self.mode is Mode.LOCAL
 
     def amounts(self) -> dict[str, Any]:
         """What an attempt asks for, as a job's policy says it; `cpu` is the older name of `cores`.
@@ -151,6 +169,8 @@ def split(
 def merged(given: NodeOptions | None, options: Mapping[str, Any]) -> NodeOptions | None:
     """The options with others put over them; checked."""
     known = {name: value for name, value in options.items() if name in NodeOptions.__struct_fields__}
+    if known.get("mode") is not None:
+        known["mode"] = as_mode(known["mode"])
     if "tags" in known:
         known["tags"] = texts("tags", known["tags"])
     if known.get("may_add") is not None:
@@ -165,6 +185,16 @@ def merged(given: NodeOptions | None, options: Mapping[str, Any]) -> NodeOptions
     if not known:
         return given
     return msgspec.structs.replace(given or _NONE, **known).check()
+
+
+def check_mode(mode: Mode | None, graph: Mode) -> None:
+    """Raises `ModeError` where a node is to have another driver than its graph."""
+    if mode not in (None, Mode.LOCAL) and (mode is Mode.BATCH) != (graph is Mode.BATCH):
+        raise ModeError(
+            f"mode={str(mode)!r} of a node in a graph whose mode is {str(graph)!r}: all nodes of a graph "
+            f"have one driver, so say DAG(mode=Mode.{'BATCH' if mode is Mode.BATCH else 'REALTIME'})",
+            name="mode",
+        )
 
 
 def _parameters(func: Callable[..., Any]) -> Container[str]:

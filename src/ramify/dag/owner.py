@@ -8,6 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from threading import Thread
+
     from ramify.dag.live import Live
     from ramify.dag.submitted import Submitted
 
@@ -42,7 +44,7 @@ class GraphOwner:
         if not self._dag._try_again_as_a_whole():
             self._call(self._dag._done_callbacks)
 
-    def abandoned(self, thread: int) -> None:
+    def abandoned(self, thread: Thread) -> None:
         """What runs in a thread is not wanted any more: a query can be stopped."""
         queries = sys.modules.get("ramify.dag.sql_running")
         if queries is not None:

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ramify.dag.draft import DAG
 from ramify.dag.job import Job
+from ramify.dag.logs import folder_of
 from ramify.dag.members import Members
 from ramify.dag.node import Node
 from ramify.dag.status import Status
+from ramify.errors import UnknownRunError
 from ramify.plan.definition import join
+from ramify.run.view import RunView
+from ramify.show.film import Film, film_of
 from ramify.show.live_picture import LiveView, live_view
 from ramify.show.picture import Shape
 from ramify.values.substitution import find
@@ -39,6 +43,14 @@ def visualize(dag: DAG, notebook: bool, auto_update: bool, force_plotly: bool) -
         if not dag.done():
             dag.add_done_callback(follow.now)
     return view.figure
+
+
+def film(dag: DAG, count: int | None, at: Iterable[float | str] | None) -> Film:
+    """See `DAG.frames`."""
+    folder = folder_of(dag)
+    if folder is None:
+        raise UnknownRunError("nothing was run: a graph without nodes has no frames", name=dag.name, fits=[])
+    return film_of(RunView(folder), count=count, at=at)
 
 
 class _Following:

@@ -43,6 +43,7 @@ def recipe_of(dag: DAG) -> DAG:
         )
     recipe = DAG(dag.max_workers, name=dag.name)
     recipe._id = dag._id
+    recipe._rules = list(dag._rules)
     recipe._nodes, recipe._keys = dict(dag._nodes), dict(dag._keys)
     for number, key in enumerate(graph.keys):
         recipe._nodes[key] = job_of(graph, number)
@@ -74,6 +75,7 @@ def _job(node: Node[Any]) -> NodeJob:
         job.policy = make_policy(
             retries=0 if options.retry is None else options.retry,
             timeout=options.timeout,
+            deadline=options.deadline,
             resources=options.amounts(),
             tags=options.tags,
             may_add=options.may_add,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ramify.dag.node import Node
+from ramify.dag.status import Mode
 from ramify.errors import GraphError
 from ramify.settings import login_name, project_home, read_settings
 
@@ -39,7 +40,7 @@ class Recorded:
         self._locals = set()
 
     def _made_local(self, node: Node[Any]) -> Node[Any]:
-        node.local = True
+        node.local, node.mode = True, Mode.LOCAL
         self._locals.add(node.key)
         return node
 

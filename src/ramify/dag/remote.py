@@ -23,6 +23,7 @@ from ramify.core.table import (
 from ramify.errors import InfrastructureError, ModeError, ParentFailed, StartedError
 from ramify.plan.folder import read_plan
 from ramify.run.callbacks import Act, CallbackThread
+from ramify.run.ends import told_before
 from ramify.run.handle import RunHandle, connect
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ class RemoteRun:
                     "on with it"
                 )
             self._look_at_time()
+            self._keep_outcomes()
         except Exception as error:
             self.broken = error
         with self._change:
@@ -143,6 +145,15 @@ class RemoteRun:
             reasons = self.handle.view().engine.reasons
             why = next((text for text in reasons.values() if isinstance(text, str)), "the run was too late")
             self.driver.overdue, self.driver.cancel_reason = True, why
+
+    def _keep_outcomes(self) -> None:
+        """How nodes failed, for whoever decides whether the graph is tried again as a whole."""
+        self.driver.outcomes = {}
+        if self.handle.status == "FAILED":
+            view = self.handle.view()
+            for number, state in enumerate(self.engine.state):
+                if state == FAILED:
+                    self.driver.outcomes[number] = told_before(view.job(self.graph.keys[number]).failure)
 
     def _changed(self, changes: Iterable[tuple[str, str]]) -> None:
         with self._change:
@@ -243,7 +254,8 @@ class RemoteRun:
 
     def cancel(self, why: str = "cancelled", force: bool = False) -> None:
         """Starts nothing more; with `force`, stops what runs."""
-        self.handle.cancel(force)
+        if self.handle.cancel(force):
+            self.driver.cancel_reason = why
 
     def cancel_node(self, number: int, why: str, force: bool = False) -> bool:
         """Gives one node up."""
@@ -257,7 +269,7 @@ class RemoteRun:
         bad = [n for n in numbers if BAD[self.engine.state[n]]]
         if not bad:
             return False
-        was_over = self._quiet
+        was_over, self.driver.cancel_reason = self._quiet, None
         keys = [self.graph.keys[n] for n in bad]
         before = self._attempts(keys)
         if not self.handle.retry(keys):
@@ -280,7 +292,7 @@ class RemoteRun:
             return self.retry([n for n, state in enumerate(self.engine.state) if BAD[state]])
         if not self.handle.retry():
             return False
-        self.broken = None
+        self.broken = self.driver.cancel_reason = None
         for number, state in enumerate(self.engine.state):
             if not GOOD[state]:
                 self.engine.state[number] = IDLE
@@ -321,6 +333,8 @@ def start_batch(dag: DAG, graph: Submitted, owner: Any, options: dict[str, Any])
         "max_workers": options["max_workers"] or os.cpu_count() or 1,
         "retries": dag.retry_strategy,
         "execution_mode": "process" if dag.use_processes else "subprocess",
+        "label": dag.name,
+        "namespace": dag.namespace,
     }
     try:
         folder = launch(plan_path, options, name=name, deadline=dag.deadline)

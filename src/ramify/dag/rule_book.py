@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ramify.core.adders import Adders, able_to_fire
 from ramify.core.graph import GATHER, KIND, RULE
@@ -23,17 +23,16 @@ from ramify.core.table import ASLEEP, BAD, GOOD, REST
 from ramify.dag.graph_view import GraphView, Read
 from ramify.dag.growth_view import Growth, GrowthView
 from ramify.dag.node_index import NodeIndex
-from ramify.dag.rules import Rule
+from ramify.dag.rules import PREFIX, Rule
 from ramify.errors import GrowthError, RamifyWarning, RuleDeadlock, UnfiredRule
+from ramify.run.approving import Proposal
 from ramify.run.growing import Pass
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from ramify.core.engine import Engine
-
-PREFIX: Final = "@rules/"
-"""The keys of rules begin with it; no key of a node does."""
+    from ramify.run.approving import Approver
 
 
 class Ground(Protocol):
@@ -65,8 +64,11 @@ class Ground(Protocol):
     def error(self, node: int) -> BaseException | None:
         """Why a node has none."""
 
-    def enter(self, key: str, one_pass: Callable[[], Any], rule: Rule) -> int:
-        """Adds the grow node of a rule."""
+    asks: Callable[[int], Any]
+    """Set by the book: one pass of a rule, in the thread of growth."""
+
+    def enter(self, key: str) -> int:
+        """Adds the grow node of a rule, before the start."""
 
     def is_same(self, growth: Growth, key: str, item: Any) -> bool:
         """Whether the node that is under `key` is equal to what is to be added there."""
@@ -74,20 +76,26 @@ class Ground(Protocol):
     def check_node(self, node: Any) -> None:
         """Raises `GraphError` for a `Node` that new nodes cannot wait for."""
 
-    def add(self, growth: Growth) -> list[int]:
-        """Adds the nodes of a growth, all or none; returns their numbers."""
+    def add(
+        self,
+        node: int,
+        attempt: int,
+        growth: Growth,
+        rules: Sequence[tuple[str, Rule]],
+        facts: dict[str, Any],
+    ) -> list[int]:
+        """Adds the nodes of a growth and, by their keys, grow nodes of rules, all or none; writes down that
+        `node` did, with `facts`, and has them wanted. Returns the numbers of the rules.
+        """
 
-    def wrote(self, node: int, facts: dict[str, Any], new: Sequence[int]) -> None:
-        """Writes down that a grow node added these, and has them wanted."""
-
-    def ask(self, act: Callable[[], Any]) -> Any:
-        """Has `act` done by whoever drives."""
+    def nap(self, node: int, seconds: float) -> None:
+        """Has a grow node woken after so long."""
 
 
 class Entry:
     """One rule. `parent` added it; `ignored` are those that can never fire before it does."""
 
-    __slots__ = ("asked", "ended", "ignored", "node", "parent", "reads", "rule")
+    __slots__ = ("asked", "ended", "ignored", "node", "parent", "reads", "refused", "rule")
 
     def __init__(self, rule: Rule, node: int, parent: int | None) -> None:
         self.rule = rule
@@ -97,15 +105,25 @@ class Entry:
         self.reads: dict[Read, Any] = {}
         self.ignored: frozenset[int] = frozenset()
         self.ended: BaseException | None = None
+        self.refused = False
 
 
 class RuleBook:
     """The rules of one run; see the top of this module."""
 
-    def __init__(self, ground: Ground, *, strict: bool = False) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        *,
+        strict: bool = False,
+        approver: Approver | None = None,
+        max_growths: int | None = None,
+    ) -> None:
         self.ground = ground
         self.engine = ground.engine
         self.strict = strict
+        self.approver = approver
+        self.growths_left = max_growths
         self.entries: dict[int, Entry] = {}
         """By node number, in the order in which they were added."""
         self.applied: list[int] = []
@@ -124,22 +142,31 @@ class RuleBook:
         self._acted_on: dict[str, list[int]] = {}
         self._declared: set[str] = set()
         self._told: set[int] = set()
+        ground.asks = self._pass
 
     # ---- rules
 
-    def add_rule(self, rule: Rule, parent: int | None = None) -> int:
+    def add_rule(self, rule: Rule) -> int:
         """One more rule; by whoever drives, or before the start."""
-        name = self._own_name(rule.name)
-        key = f"{PREFIX}{name}"
-        number = len(self.engine)
-        node = self.ground.enter(key, lambda: self._pass(number), rule)
-        assert node == number, "a rule is a new node"
+        return self.take_rule(self.ground.enter(f"{PREFIX}{self._own_name(rule.name)}"), rule)
+
+    def take_rule(self, node: int, rule: Rule, parent: int | None = None) -> int:
+        """The rule of a grow node that is there."""
         self.entries[node] = Entry(rule, node, parent)
+        self._taken.setdefault(rule.name, 1)
         self._open[node] = None
         self.adders.open(node, rule.may_add)
         self._declared.update(rule.may_add or ())
         self._rules_changed()
         return node
+
+    def has_fired(self, node: int, closures: Iterable[str]) -> None:
+        """A rule had fired before this driver began, and had acted on these closures."""
+        entry = self.entries[node]
+        for pattern in closures:
+            self._acted_on.setdefault(pattern, []).append(node)
+        self.applied.append(node)
+        self._end(entry)
 
     def _own_name(self, wanted: str) -> str:
         count = self._taken.get(wanted, 0)
@@ -280,6 +307,8 @@ class RuleBook:
         entry = self.entries[node]
         if entry.ended is not None:
             raise entry.ended
+        if self.growths_left == 0:
+            return Pass("ok", settle=lambda n, attempt: self._wait_for_leave(entry, attempt))
         entry.asked += 1
         view = GraphView(self, node)
         if not entry.rule.applicable(view):
@@ -291,9 +320,36 @@ class RuleBook:
             entry.rule.apply(body)
         finally:
             body._ended = True
+        word = "approve" if self.approver is None else self.approver.decide(self._proposal(growth))
+        if word != "approve":
+            return Pass("ok", settle=lambda n, attempt: self._put_off(entry, attempt, word, view._reads))
         return Pass("ok", settle=lambda n, attempt: self._said_yes(entry, attempt, growth, view._reads))
 
+    def _proposal(self, growth: Growth) -> Proposal:
+        keys = [key for key, _ in growth.described() if key not in self.engine.number]
+        return Proposal("growth", growth.name, keys, [rule.name for rule in growth.rules])
+
     # ---- what came of it, by whoever drives
+
+    def _put_off(self, entry: Entry, attempt: int, word: str, reads: dict[Read, Any]) -> None:
+        """Somebody does not want the growth: now, or ever."""
+        if word == "refuse":
+            entry.refused = True
+            self._forget_reads(entry)
+            self.engine.slept(entry.node, attempt, [], time.time())
+            return
+        self._said_no(entry, attempt, reads)
+        if self.engine.state[entry.node] == ASLEEP and self.approver is not None:
+            self.ground.nap(entry.node, self.approver.pause(self.name_of(entry.node)))
+
+    def _wait_for_leave(self, entry: Entry, attempt: int) -> None:
+        """As many growths as were asked for have been made: the rest waits for `step`."""
+        self.engine.slept(entry.node, attempt, [], time.time())
+        self._due[entry.node] = None
+
+    def step(self, growths: int | None) -> None:
+        """Allows so many more growths, any number where None; by whoever drives."""
+        self.growths_left = growths
 
     def _said_no(self, entry: Entry, attempt: int, reads: dict[Read, Any]) -> None:
         engine, node = self.engine, entry.node
@@ -336,21 +392,23 @@ class RuleBook:
             engine.woken(node, "more can come after all", time.time())
             return
         self._check(entry, growth)
-        new = self.ground.add(growth)
+        rules = [self._bounded(entry, rule) for rule in growth.rules]
+        keys = [f"{PREFIX}{self._own_name(rule.name)}" for rule in rules]
+        facts: dict[str, Any] = {"rule": self.name_of(node)}
+        if growth.tags:
+            facts["tags"] = {growth.key_of(one): sorted(tags) for one, tags in growth.tags.items()}
+        closures = sorted(read[1] for read, holds in reads.items() if read[0] == "closed" and holds)
+        if closures:
+            facts["closed"] = closures
+        added = self.ground.add(node, attempt, growth, list(zip(keys, rules, strict=True)), facts)
         for one, tags in growth.tags.items():
             self.tag(growth.number_of(one), tags)
-        rules = [self.add_rule(self._bounded(entry, rule), node) for rule in growth.rules]
-        facts: dict[str, Any] = {"rule": self.name_of(node), "rules": [self.name_of(rule) for rule in rules]}
-        if growth.tags:
-            named = {engine.keys[growth.number_of(one)]: sorted(own) for one, own in growth.tags.items()}
-            facts["tags"] = named
-        self.ground.wrote(node, facts, [*new, *rules])
-        for read, holds in reads.items():
-            if read[0] == "closed" and holds:
-                self._acted_on.setdefault(read[1], []).append(node)
+        for number, rule in zip(added, rules, strict=True):
+            self.take_rule(number, rule, node)
         engine.succeeded(node, attempt, None, time.time())
-        self.applied.append(node)
-        self._end(entry)
+        self.has_fired(node, closures)
+        if self.growths_left is not None:
+            self.growths_left -= 1
 
     def _bounded(self, entry: Entry, rule: Rule) -> Rule:
         """A rule that a body adds may add at most what its parent may."""
@@ -372,7 +430,7 @@ class RuleBook:
         own = self.name_of(entry.node)
         for rule in growth.rules:
             self._bounded(entry, rule)
-        for key, tags in growth.described(self):
+        for key, tags in growth.described():
             may_add = entry.rule.may_add
             if may_add is not None and not _is_declared(key, tags, may_add):
                 what = f"{key!r}" + (f" with the tags {_listed(sorted(tags))}" if tags else "")
@@ -434,7 +492,7 @@ class RuleBook:
             self._look_at_ends()
         if self._seen < len(engine):
             self._look_at_new()
-        if self._due:
+        if self._due and self.growths_left != 0:
             due, self._due = self._due, {}
             for node in due:
                 engine.woken(node, "what it looked at has changed", time.time())
@@ -500,6 +558,8 @@ class RuleBook:
 
         Returns whether a rule was woken.
         """
+        if self.growths_left == 0:
+            return False
         waiting = self._waiting_for_closures()
         for node in waiting:
             entry = self.entries[node]
@@ -576,6 +636,8 @@ class RuleBook:
     def waits_for(self, node: int) -> str:
         """What an open rule waits for, in words."""
         entry = self.entries[node]
+        if entry.refused:
+            return "was refused"
         if not entry.reads:
             return "waits for nothing that it looked at" if entry.asked else "was not asked yet"
         told = list(dict.fromkeys(filter(None, (self._told_of(node, r, w) for r, w in entry.reads.items()))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ramify.dag.signature import function_name
 from ramify.errors import ArgumentError
@@ -124,6 +124,24 @@ def as_rule(given: Any, body: Any = None, name: str | None = None, may_add: MayA
         "an object with applicable(view) and apply(view)",
         names=["rule"],
     )
+
+
+PREFIX: Final = "@rules/"
+"""The keys of rules begin with it; no key of a node does."""
+
+
+def named_rules(rules: Iterable[Rule]) -> list[tuple[str, Rule]]:
+    """Rules with keys of their own: a second `merge` is `merge (1)`."""
+    taken: dict[str, int] = {}
+    named = []
+    for one in rules:
+        count = taken.get(one.name, 0)
+        while (name := one.name if not count else f"{one.name} ({count})") in taken:
+            count += 1
+        taken[one.name] = count + 1
+        taken.setdefault(name, 1)
+        named.append((PREFIX + name, one))
+    return named
 
 
 class after:  # noqa: N801  # it reads as a function, and is a class so that a plan can hold it

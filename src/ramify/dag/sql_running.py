@@ -27,7 +27,7 @@ class RunningCall:
     def __init__(self, query: object, line: str, token: Any) -> None:
         self.query = query
         self.token = token
-        self.thread = threading.get_ident()
+        self.thread = threading.current_thread()
         self._line = line
         self._stop: Callable[[], object] | None = None
         self._lock = threading.Lock()
@@ -108,13 +108,14 @@ def interrupt_calls(which: Callable[[RunningCall], bool]) -> int:
     return len(chosen)
 
 
-def interrupt(thread_ident: int) -> bool:
+def interrupt(thread: threading.Thread) -> bool:
     """Stops the query that runs in this thread, if one does; says whether.
 
     Returns at once. The query raises `JobCancelled` as soon as its database has stopped; where a driver has
-    no way to stop a statement, after the statement.
+    no way to stop a statement, after the statement. (The number of a thread that has ended is given to
+    another one: the thread itself is what is compared.)
 
-    >>> interrupt(0)
+    >>> interrupt(threading.main_thread())
     False
     """
-    return interrupt_calls(lambda call: call.thread == thread_ident) > 0
+    return interrupt_calls(lambda call: call.thread is thread) > 0

@@ -91,9 +91,7 @@ class Stages:
     def _expand(self, stage: Stage) -> Any:
         before = self.stages.get(stage.over)
         if before is None:
-            items: Sequence[Any] = as_list(
-                self.run.large.fetch(stage.over, self.owner.keys[stage.over]), self.owner.name_of(stage.over)
-            )
+            items: Sequence[Any] = as_list(self.run.fetch(stage.over), self.owner.name_of(stage.over))
         elif before.elements is None:
             raise ParentFailed(
                 f"{self.owner.name_of(stage.over)!r} was not expanded",
@@ -138,7 +136,7 @@ class Stages:
         assert stage.elements is not None, "it was expanded"
         bad = next((n for n in stage.elements if BAD[engine.state[n]]), None)
         if bad is None:
-            return [self.run.large.fetch(n, engine.keys[n]) for n in stage.elements]
+            return [self.run.fetch(n) for n in stage.elements]
         error = self.run.error(bad)
         assert error is not None, "what ended badly says why"
         raise error

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from ramify.core.table import BLOCKED, CANCELLED, FAILED, NAMES, REUSED, RUNNING, SUCCEEDED
+from ramify.errors import ModeError
 
 
 class Status(Enum):
@@ -35,6 +36,18 @@ class Mode(Enum):
 
     def __str__(self) -> str:
         return self.name.title()
+
+
+def as_mode(mode: Any) -> Mode:
+    """The mode that is meant, by itself or by its name in any case; `ModeError` for anything else.
+
+    >>> as_mode("batch")
+    <Mode.BATCH: 'batch'>
+    """
+    try:
+        return Mode(mode.lower() if isinstance(mode, str) else mode)
+    except ValueError:
+        raise ModeError(f"mode={mode!r}: use Mode.REALTIME, Mode.LOCAL or Mode.BATCH", mode=mode) from None
 
 
 _ENDS: Final = {

@@ -21,12 +21,12 @@ from ramify.dag.execution import by_name
 from ramify.dag.node import Node
 from ramify.dag.order import cycle_error, parents_first
 from ramify.dag.signature import function_name
-from ramify.dag.status import STATUS_OF, Status
+from ramify.dag.status import STATUS_OF, Mode, Status
 from ramify.dag.warned import warn_user
 from ramify.errors import (
-    ArgumentError,
     GraphError,
     JobError,
+    NotCallableError,
     NotStartedError,
     ParentFailed,
     RamifyKeyEncodingError,
@@ -105,7 +105,9 @@ class Submitted:
     ) -> Node[Any]:
         """Makes a node and adds it."""
         if not callable(func):
-            raise ArgumentError(f"{func!r} of type {type(func).__name__} cannot be called", names=["func"])
+            raise NotCallableError(
+                f"{func!r:.80} of type {type(func).__name__} cannot be called: pass a function"
+            )
         node: Node[Any] = Node.__new__(Node)
         node._begin(func, args, kwargs, options)
         node.mode = self.dag.mode
@@ -125,9 +127,9 @@ class Submitted:
             self.adopt(over)
         if over._owner is not self:
             raise GraphError(f"{over.name!r} is expanded, and is a node of another graph")
-        node: Node[Any] = Node(func, *args, mode=self.dag.mode, expand_node_output=over, **kwargs)
-        node._options = options
-        node._name = None if options is None else options.name
+        node: Node[Any] = Node.__new__(Node)
+        node._begin(func, args, kwargs, options)
+        node.mode, node.expand_node_output = self.dag.mode, over
         self.adopt(node)
         return node
 
@@ -169,6 +171,10 @@ class Submitted:
         return [one for one in find((node._args, node._kwargs), Node) if one._owner is None]
 
     def _adopt(self, node: Node[Any]) -> None:
+        if node.mode is Mode.BATCH and self.dag.mode is not Mode.BATCH:
+            from ramify.dag.options import check_mode
+
+            check_mode(node.mode, self.dag.mode)
         self._resolve(node)
         run = self.run
         if run is None:
@@ -188,6 +194,8 @@ class Submitted:
         node._owner, node._number = self, number
         self.nodes.append(node)
         self.keys.append(key)
+        if node.local:
+            self.dag._locals.add(key)
 
     def _enter_running(self, run: LiveRun, node: Node[Any]) -> int:
         number = len(run.engine)
@@ -436,9 +444,10 @@ class Submitted:
             assert run is not None, "only completed nodes are not kept"
             node = Node.__new__(Node)
             node._begin(*run.described(number), None)
-            node.mode, node._raw = self.dag.mode, False
+            node._raw = False
             node._owner, node._number, node._name = self, number, self.labels.get(number)
             node.local = self.keys[number] in self.dag._locals
+            node.mode = Mode.LOCAL if node.local else self.dag.mode
             self.nodes[number] = weakref.ref(node)
         return node
 

@@ -48,8 +48,8 @@ class ThreadExecutor:
         self.slots: int | None = max(workers, 1)
         self.name = name
         self.seconds: dict[int, float] = {}
-        self.on_abandon: Callable[[int], None] | None = None
-        """Called with the identifier of a thread that is abandoned: what it waits for may be stopped."""
+        self.on_abandon: Callable[[threading.Thread], None] | None = None
+        """Called with a thread that is abandoned: what it waits for may be stopped."""
         self._todo: deque[Order] = deque()
         self._free: deque[_Worker] = deque()
         self._busy: dict[tuple[int, int], _Worker] = {}
@@ -194,7 +194,7 @@ class ThreadExecutor:
                 abandoned.append(worker)
         if self.on_abandon is not None:
             for worker in abandoned:
-                self.on_abandon(worker.ident or 0)
+                self.on_abandon(worker)
         if self._todo and self.workers:
             self._wake_one()
 

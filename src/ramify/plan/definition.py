@@ -53,7 +53,7 @@ class CodeNote(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Definition(msgspec.Struct, omit_defaults=True):
-    """A job, or a grid (`kind="group"`) of one job per point.
+    """A job, a grid (`kind="group"`) of one job per point, or a rule (`kind="rule"`), whose function is it.
 
     `points` are ids below the grid's own, as in `"m1/train"`: one encoded key per parameter. `at` is where
     the output is stored below `outputs`; empty: under the id. `code` names a `CodeNote` of the plan. The

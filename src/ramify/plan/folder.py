@@ -79,6 +79,7 @@ class NewPlan:
         return sum(
             1 if d.kind == "job" else len(msgspec.json.decode(d.points, type=list[str]))
             for d in self.definitions
+            if d.kind != "rule"
         )
 
 
@@ -220,18 +221,24 @@ def _beside(target: str) -> str:
 
 
 def _write_parts(folder: str, new: NewPlan, manifest: Mapping[str, Any]) -> None:
-    for digest, (data, source) in new.callables.items():
-        _write(folder, f"{CALLABLES}/{digest}.pickle", data)
-        if source is not None:
-            _write(folder, f"{CALLABLES}/{digest}.py", source.encode("utf-8", "backslashreplace"))
-    for name, data in new.files.items():
-        _write(folder, name, data)
-    for literal in new.literals:
-        _write_literal(folder, literal)
+    write_literals(folder, new)
     _write(folder, DEFINITIONS, msgspec.json.Encoder().encode_lines(new.definitions))
     _write(folder, FOLDERS, msgspec.json.encode(new.folders))
     _write(folder, CODES, msgspec.json.encode(new.codes))
     _write(folder, PLAN_FILE, _pretty(manifest))
+
+
+def write_literals(folder: str, new: NewPlan) -> None:
+    """Writes the functions and the arguments of definitions; what is there already stays."""
+    for digest, (data, source) in new.callables.items():
+        if not os.path.exists(os.path.join(folder, CALLABLES, f"{digest}.pickle")):
+            _write(folder, f"{CALLABLES}/{digest}.pickle", data)
+            if source is not None:
+                _write(folder, f"{CALLABLES}/{digest}.py", source.encode("utf-8", "backslashreplace"))
+    for name, data in new.files.items():
+        _write(folder, name, data)
+    for literal in new.literals:
+        _write_literal(folder, literal)
 
 
 def _write(folder: str, name: str, data: bytes) -> None:

@@ -9,9 +9,10 @@ from ramify.errors import PlanError
 from ramify.plan.definition import Definition, join
 
 GraphNode = tuple[str, str, tuple[int, ...], int, int]
-"""Key, kind (`"job"` or `"gather"`), parents (places in the list), number of the definition, number of the
-point. The last two are -1 where there is none. A gather, `@gather/GROUP`, has no work: it is good when all of
-its group are, so that a grid that takes a grid has edges by the sum of their points, not by the product."""
+"""Key, kind (`"job"`, `"gather"` or `"rule"`), parents (places in the list), number of the definition, number
+of the point. The last two are -1 where there is none. A gather, `@gather/GROUP`, has no work: it is good when
+all of its group are, so that a grid that takes a grid has edges by the sum of their points, not by the
+product."""
 
 GATHER: Final = "@gather/"
 
@@ -29,26 +30,34 @@ def group_name(key: str) -> str:
 
 def build_graph(definitions: Sequence[Definition], points: Sequence[list[str]]) -> list[GraphNode]:
     """The nodes of these definitions, parents before children. `points` has a list for each definition."""
-    return _Builder(definitions, points).build()
+    return GraphBuilder().add(definitions, points)
 
 
-class _Builder:
-    def __init__(self, definitions: Sequence[Definition], points: Sequence[list[str]]) -> None:
-        self.definitions = definitions
-        self.points = points
+class GraphBuilder:
+    """Makes nodes of definitions, parents before children; more may follow, which refer to those before."""
+
+    def __init__(self) -> None:
+        self.definitions: list[Definition] = []
+        self.points: list[list[str]] = []
         self.nodes: list[GraphNode] = []
         self.starts: dict[str, int] = {}  # node of a job, first node of a grid
-        self.number: dict[str, int] = {d.id: n for n, d in enumerate(definitions)}
+        self.number: dict[str, int] = {}
         self.gathers: dict[str, int] = {}
         self.slices: dict[tuple[str, int], dict[str, list[int]]] = {}
         self.members: dict[str, list[int]] | None = None
 
-    def build(self) -> list[GraphNode]:
-        for number, definition in enumerate(self.definitions):
+    def add(self, definitions: Sequence[Definition], points: Sequence[list[str]]) -> list[GraphNode]:
+        """The nodes of these definitions; `points` has a list for each."""
+        first, before = len(self.definitions), len(self.nodes)
+        self.definitions += definitions
+        self.points += points
+        self.number.update((d.id, n) for n, d in enumerate(definitions, first))
+        self.members = None
+        for number, definition in enumerate(definitions, first):
             parents, same = self._parents(definition)
             start = len(self.nodes)
-            if definition.kind == "job":
-                self.nodes.append((definition.id, "job", parents, number, -1))
+            if definition.kind != "group":
+                self.nodes.append((definition.id, definition.kind, parents, number, -1))
             elif same is None:
                 base = f"{definition.id}/" if definition.id else ""
                 rows = self.points[number]
@@ -56,7 +65,7 @@ class _Builder:
             else:
                 self._pointwise(definition, number, parents, same)
             self.starts[definition.id] = start
-        return self.nodes
+        return self.nodes[before:]
 
     def _parents(self, definition: Definition) -> tuple[tuple[int, ...], str | None]:
         """The nodes that all jobs of a definition wait for, and the group whose same point each waits for."""
@@ -138,6 +147,8 @@ class _Builder:
             if definition.hidden and not (own_hidden and definition.at.startswith(own_hidden)):
                 continue
             start = self.starts[definition.id]
+            if definition.kind == "rule":
+                continue
             nodes += [start] if definition.kind == "job" else range(start, start + len(self.points[number]))
         return nodes
 

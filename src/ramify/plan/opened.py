@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -11,8 +11,8 @@ import msgspec
 from ramify.errors import JobIdError, PlanError
 from ramify.files.local import read_bytes, read_if_there
 from ramify.plan.definition import CodeNote, Definition, hidden_at, join
-from ramify.plan.graph import GraphNode, build_graph
-from ramify.plan.paths import CODES, DEFINITIONS, FOLDERS
+from ramify.plan.graph import GraphBuilder, GraphNode
+from ramify.plan.paths import CODES, DEFINITIONS, FOLDERS, GROWN
 
 _decoder: Final = msgspec.json.Decoder(Definition)
 _points: Final = msgspec.json.Decoder(list[str])
@@ -41,12 +41,17 @@ class Plan:
         self.functions: dict[Any, Callable[..., Any]] = {}
         self._bytes: bytes | None = None
         self._all: dict[str, Definition] | None = None
+        self._base: dict[str, Definition] | None = None
         self._some: dict[str, Definition] = {}
         self._rows: dict[str, list[str]] = {}
         self._sets: dict[str, frozenset[str]] = {}
         self._asked: dict[str, int] = {}
         self._folders: dict[str, list[str]] | None = None
         self._codes: dict[str, CodeNote] | None = None
+        self._drafted: dict[str, list[str]] | None = None
+        self._driven = False
+        self._grown = bytearray()
+        self._builder = GraphBuilder()
 
     def __repr__(self) -> str:
         return f"Plan({self.path!r})"
@@ -55,8 +60,19 @@ class Plan:
 
     @property
     def definitions(self) -> dict[str, Definition]:
-        """Every definition by its id, parents before children."""
+        """Every definition by its id, parents before children; with what was added while a run went on."""
         if self._all is None:
+            self._all = self.drafted()
+            grown = read_if_there(os.path.join(self.path, GROWN)) or b""
+            for line in grown.splitlines(keepends=True):
+                if line.endswith(b"\n"):
+                    definition = _decoder.decode(line)
+                    self._all[definition.id] = definition
+        return self._all
+
+    def drafted(self) -> dict[str, Definition]:
+        """The definitions that the plan was made with."""
+        if self._base is None:
             lines = self._text().splitlines()
             try:
                 parsed = [_decoder.decode(line) for line in lines]
@@ -65,8 +81,16 @@ class Plan:
             counts = self.manifest.get("counts")
             if isinstance(counts, Mapping) and counts.get("definitions") != len(parsed):
                 raise self._broken(f"{DEFINITIONS} has {len(parsed)} lines")
-            self._all = {d.id: d for d in parsed}
-        return self._all
+            self._base = {d.id: d for d in parsed}
+        return dict(self._base)
+
+    def begin_anew(self) -> None:
+        """Has only the definitions that the plan was made with count, until a driver adds more."""
+        self._driven = True
+        self._all = self.drafted()
+        self._some.clear()
+        self._grown.clear()
+        self._folders = self._drafted = None
 
     @property
     def codes(self) -> dict[str, CodeNote]:
@@ -146,8 +170,54 @@ class Plan:
 
     def graph(self) -> list[GraphNode]:
         """The nodes for the engine, parents before children; see `GraphNode`."""
-        definitions = list(self.definitions.values())
-        return build_graph(definitions, [self.points(d) for d in definitions])
+        self._builder = GraphBuilder()
+        return self.more_nodes(list(self.definitions.values()))
+
+    def more_nodes(self, definitions: Sequence[Definition]) -> list[GraphNode]:
+        """The nodes of definitions that came since."""
+        return self._builder.add(definitions, [self.points(d) for d in definitions])
+
+    # ---- growth
+
+    def take_growth(
+        self,
+        definitions: Iterable[Definition],
+        codes: Mapping[str, CodeNote],
+        folders: Mapping[str, list[str]],
+    ) -> None:
+        """Has these definitions count as well, in this object; of one id the last counts."""
+        known = self.definitions
+        for definition in definitions:
+            known[definition.id] = definition
+            self.loaders.pop(definition.id, None)
+        if codes:
+            self.replace_codes(codes)
+        if folders:
+            drafted = self.drafted_folders()
+            for folder, names in folders.items():
+                drafted[folder] = list(dict.fromkeys((*drafted.get(folder, ()), *names)))
+            self._drafted = drafted
+        self._folders = None
+
+    def refresh(self) -> None:
+        """Looks for definitions that came since, for a worker; a plan that does not grow costs one look.
+
+        The driver's own object is told by `take_growth`.
+        """
+        if self._driven:
+            return
+        path = os.path.join(self.path, GROWN)
+        try:
+            size = os.stat(path).st_size
+        except FileNotFoundError:
+            return
+        if size != len(self._grown):
+            with open(path, "rb") as file:
+                file.seek(len(self._grown))
+                self._grown += file.read()
+            self._all = None
+            self._some.clear()
+            self.loaders.clear()
 
     def folders(self) -> list[tuple[str, list[str]]]:
         """Every folder of the outputs with the names in it, in order; the deepest first, the root last.
@@ -224,11 +294,13 @@ class Plan:
 
     def drafted_folders(self) -> dict[str, list[str]]:
         """The names in the root and in each nested DAG, as they were drafted."""
-        data = read_bytes(os.path.join(self.path, FOLDERS))
-        try:
-            return msgspec.json.decode(data, type=dict[str, list[str]])
-        except _UNREADABLE as error:
-            raise self._broken(error) from error
+        if self._drafted is None:
+            data = read_bytes(os.path.join(self.path, FOLDERS))
+            try:
+                self._drafted = msgspec.json.decode(data, type=dict[str, list[str]])
+            except _UNREADABLE as error:
+                raise self._broken(error) from error
+        return self._drafted
 
     def _add_folders(self, definition: Definition, folders: dict[str, dict[str, None]]) -> None:
         base = definition.stored(None)
@@ -271,14 +343,12 @@ class Plan:
             return self._all.get(above)
         known = self._some.get(above)
         if known is None:
-            text = self._text()
             mark = b'{"id":' + _encode(above) + b","
-            start = 0 if text.startswith(mark) else text.find(b"\n" + mark) + 1
-            if start == 0 and not text.startswith(mark):
+            line = _last_line(self._grown, mark) or _line(self._text(), mark)
+            if line is None:
                 return None
-            end = text.find(b"\n", start)
             try:
-                known = _decoder.decode(text[start : end if end >= 0 else len(text)])
+                known = _decoder.decode(line)
             except _UNREADABLE as error:
                 raise self._broken(error) from error
             self._some[above] = known
@@ -324,3 +394,21 @@ def _in_text(points: bytes, name: bytes) -> bool:
         or points == b"[" + name + b"]"
         or (points.find(b"," + name + b",") >= 0 or points.endswith(b"," + name + b"]"))
     )
+
+
+def _line(text: bytes, mark: bytes) -> bytes | None:
+    """The line that begins with a mark."""
+    start = 0 if text.startswith(mark) else text.find(b"\n" + mark) + 1
+    if start == 0 and not text.startswith(mark):
+        return None
+    end = text.find(b"\n", start)
+    return text[start : end if end >= 0 else len(text)]
+
+
+def _last_line(text: bytearray, mark: bytes) -> bytes | None:
+    """The last whole line that begins with a mark: what is cut short was never committed."""
+    end = text.rfind(b"\n") + 1
+    start = text.rfind(b"\n" + mark, 0, end) + 1
+    if start == 0 and not text.startswith(mark):
+        return None
+    return bytes(text[start : text.find(b"\n", start)]) if start < end else None

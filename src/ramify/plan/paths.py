@@ -16,8 +16,12 @@ DEFINITIONS: Final = "definitions.jsonl"
 FOLDERS: Final = "folders.json"
 CODES: Final = "codes.json"
 CALLABLES: Final = "callables"
+GROWN: Final = "grown.jsonl"
+"""Definitions that were added while the latest run went on; the last of an id counts."""
+GROWN_NOTES: Final = "grown-notes.jsonl"
+"""A line for every growth: the fingerprints and the folders that came with it."""
 INPUTS: Final = "inputs"
-PARTS: Final = (PLAN_FILE, DEFINITIONS, FOLDERS, CODES, CALLABLES, INPUTS)
+PARTS: Final = (PLAN_FILE, DEFINITIONS, FOLDERS, CODES, CALLABLES, INPUTS, GROWN, GROWN_NOTES)
 """What a plan folder holds of the plan itself."""
 
 _JOINER: Final = ":::"

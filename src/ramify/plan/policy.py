@@ -18,7 +18,7 @@ Reuse = str
 """`"auto"`, `"off"` or `"exists"`."""
 
 
-_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGTP]?)(?:i?B)?\s*", re.IGNORECASE)
+_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:([KMGTP]?)(?:i?B)?|([KMGTP])i)\s*", re.IGNORECASE)
 _POWERS: Final = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 
 Resource = int | float | str
@@ -31,7 +31,8 @@ Retries = int | str | RetryStrategy | Mapping[str, Any]
 class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
     """How one job is run. Frozen; made by `make_policy`, which checks it.
 
-    `retries`: attempts after the first, or when and how they are made. `timeout`: seconds per attempt.
+    `retries`: attempts after the first, or when and how they are made. `timeout`: seconds per attempt,
+    `deadline`: of all attempts together.
     `resources`: `cores` (a number), `memory` (bytes), and named amounts. `executor`: the name of a configured
     executor. `tags`: labels.
     `version`: stands for the code of the function. `reuse`: which old results may count. `files` and
@@ -48,6 +49,7 @@ class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
     reuse: str | None = None
     files: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
+    deadline: float | None = None
     may_add: tuple[str, ...] | None = None
 
 
@@ -65,6 +67,7 @@ def make_policy(
     reuse: Reuse | None = None,
     files: Iterable[str | os.PathLike[str]] = (),
     environment: Iterable[str] = (),
+    deadline: float | None = None,
     may_add: str | Iterable[str] | None = None,
 ) -> Policy:
     """The policy of these values; `ArgumentError` names the first that cannot be.
@@ -77,11 +80,13 @@ def make_policy(
     ramify.errors.ArgumentError: retries must be a whole number, 0 or more, a RetryStrategy or a mapping; \
 it is -1
     """
-    said = timeout is not None or resources or executor or tags or version or reuse or files or environment
-    if type(retries) is int and not (retries or said or may_add is not None):
+    said = resources or executor or tags or version or reuse or files or environment
+    silent = timeout is None and deadline is None and may_add is None
+    if type(retries) is int and silent and not (retries or said):
         return DEFAULT
-    if timeout is not None and not (_is_number(timeout) and timeout > 0):
-        _refuse("timeout", "a number of seconds above 0, or None", timeout)
+    for name, seconds in (("timeout", timeout), ("deadline", deadline)):
+        if seconds is not None and not (_is_number(seconds) and seconds > 0):
+            _refuse(name, "a number of seconds above 0, or None", seconds)
     if reuse is not None and reuse not in REUSES:
         _refuse("reuse", "'auto', 'off', 'exists' or None", reuse)
     _check_text("executor", executor)
@@ -96,22 +101,23 @@ it is -1
         reuse=reuse,
         files=texts("files", files),
         environment=texts("environment", environment),
+        deadline=None if deadline is None else float(deadline),
         may_add=patterns(may_add),
     )
 
 
 def parse_memory(amount: object) -> int:
-    """Bytes of a number or of text such as `"4G"`, `"512 MB"`, `"1.5GiB"` (powers of 1024).
+    """Bytes of a number or of text such as `"4G"`, `"512 MB"`, `"2Gi"`, `"1.5GiB"` (powers of 1024).
 
     Raises `ArgumentError` for anything else.
 
-    >>> parse_memory("1.5 KiB"), parse_memory(10)
-    (1536, 10)
+    >>> parse_memory("1.5 KiB"), parse_memory("2Ki"), parse_memory(10)
+    (1536, 2048, 10)
     """
     if isinstance(amount, str):
         match = _SIZE.fullmatch(amount)
         if match:
-            return int(float(match[1]) * 1024 ** _POWERS[match[2].upper()])
+            return int(float(match[1]) * 1024 ** _POWERS[(match[2] or match[3] or "").upper()])
     elif _is_number(amount) and amount >= 0:  # type: ignore[operator]  # _is_number has looked
         return int(amount)  # type: ignore[call-overload,no-any-return]  # as above
     return _refuse("the resource 'memory'", "a number of bytes or text such as '4G'", amount)

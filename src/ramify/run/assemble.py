@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -17,6 +17,7 @@ from ramify.plan.folder import read_plan
 from ramify.plan.load import load_function
 from ramify.plan.opened import Plan
 from ramify.plan.paths import is_plan
+from ramify.plan.policy import Policy as JobPolicy
 from ramify.ports import Executor, Order, Outcome
 from ramify.run.contract import Policy
 from ramify.run.interrupts import Interrupts
@@ -32,18 +33,31 @@ from ramify.values.declared import InputCache
 from ramify.worker.logs import log_name
 
 
-def apply_policies(work: PlanWork, options: Options, policy: Policy, queue: ReadyQueue) -> None:
+class Settings:
     """What single jobs say of retries, time and resources, and what `job_resources` means on this machine.
 
-    Raises `ModeError` where `job_resources` names what is no top-level key, and where a job asks for an
-    executor by a name that nobody has.
+    Raises `ModeError` where `job_resources` names what is no top-level key.
     """
-    asked = _asked_locally(work, options)
-    for node, key in enumerate(work.engine.keys):
-        definition = work.definition(node)
-        if definition is None:
-            continue
-        own = definition.policy
+
+    def __init__(self, work: PlanWork, options: Options, policy: Policy, queue: ReadyQueue) -> None:
+        self.work = work
+        self.options = options
+        self.policy = policy
+        self.queue = queue
+        self._asked = _asked_locally(work, options)
+
+    def apply(self, nodes: Iterable[int]) -> None:
+        """Tells the policy and the queue of these nodes.
+
+        Raises `ModeError` where a job asks for an executor by a name that nobody has.
+        """
+        for node in nodes:
+            definition = self.work.definition(node)
+            if definition is not None:
+                self._apply(node, self.work.engine.keys[node], definition.policy)
+
+    def _apply(self, node: int, key: str, own: JobPolicy) -> None:
+        asked, options, policy, queue = self._asked, self.options, self.policy, self.queue
         if own.executor is not None:
             raise ModeError(
                 f"{key!r} asks for the executor {own.executor!r}, and none is configured by that name: "
@@ -57,6 +71,8 @@ def apply_policies(work: PlanWork, options: Options, policy: Policy, queue: Read
             policy.set_retries(own.retries, node)
         if timeout or own.timeout:
             policy.node_timeouts[node] = timeout or own.timeout or 0.0
+        if own.deadline is not None:
+            policy.node_deadlines[node] = own.deadline
 
 
 def _asked_locally(work: PlanWork, options: Options) -> dict[str, tuple[dict[str, Any], float | None]]:

@@ -22,6 +22,9 @@ class Work(Protocol):
     def drop(self, node: int, attempt: int) -> None:
         """Forgets what a stale or failed attempt left behind."""
 
+    def as_pass(self, node: int, attempt: int, outcome: Outcome) -> Outcome:
+        """A good outcome without a digest, as the pass of growth that it may be."""
+
     def early(self, node: int) -> str | None:
         """The rebuilder: the digest of an old result that stands whatever the parents do, or None."""
 

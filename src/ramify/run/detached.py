@@ -41,6 +41,8 @@ TRAVELLING: Final = (
     "job_resources",
     "target",
     "only",
+    "label",
+    "namespace",
 )
 """The options that can be told to another process."""
 

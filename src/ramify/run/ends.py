@@ -63,8 +63,15 @@ def facts_of(outcome: Outcome, failure: Failure) -> dict[str, Any]:
         "pid": outcome.pid or None,
         "host": outcome.host or None,
         "seconds": outcome.seconds or None,
+        "cpu_seconds": round(outcome.cpu_seconds, 6) if outcome.pid else None,
+        "peak_memory": outcome.peak_memory or None,
     }
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def use_of(outcome: Outcome) -> list[Any]:
+    """What the journal keeps of what an attempt took: CPU seconds, peak memory in bytes, process, machine."""
+    return [round(outcome.cpu_seconds, 6), outcome.peak_memory, outcome.pid, outcome.host]
 
 
 def told_before(facts: Any) -> Outcome:

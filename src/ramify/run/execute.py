@@ -27,9 +27,12 @@ from ramify.journals.file import FileJournal
 from ramify.models import plain_retries
 from ramify.plan.codes import notes_of_today
 from ramify.plan.folder import read_plan
+from ramify.plan.growth import forget_growth, prepare_growth
 from ramify.plan.opened import Plan
+from ramify.ports import Executor
+from ramify.run.approving import Approver
 from ramify.run.assemble import (
-    apply_policies,
+    Settings,
     elsewhere_of,
     forced_by,
     input_cache,
@@ -58,7 +61,7 @@ from ramify.run.recover import (
 from ramify.run.verdict import error_of, status_of
 from ramify.run.view import JOURNAL, graph_record
 from ramify.run.work import PlanWork
-from ramify.settings import login_name, project_home
+from ramify.settings import login_name, project_home, read_settings
 from ramify.stores.folder import FolderStore
 from ramify.stores.traces import TraceWriter
 from ramify.values import LazyDict
@@ -163,6 +166,7 @@ class Run:
 
     def _new_work(self) -> PlanWork:
         options = self.options
+        forget_growth(self.plan)
         return PlanWork(
             self.plan,
             FolderStore(self.plan.outputs),
@@ -198,7 +202,7 @@ class Run:
     def _make_driver(self) -> Driver:
         options, engine = self.options, self.engine
         policy = Policy(
-            fail_fast=options.on_failure == "fail_fast",
+            fail_fast=(options.on_failure or self._usual_on_failure()) == "fail_fast",
             workers=None if options.executor is not None else options.max_workers or 1,
             timeout=options.timeout,
             deadline=options.deadline,
@@ -208,10 +212,12 @@ class Run:
         policy.set_retries(plain_retries(options.retries or 0))
         order = partial(ranks, engine.keys, engine.parents, by_path=policy.workers != 1)
         queue = ReadyQueue(order, machine_limits(options.limits))
-        apply_policies(self.work, options, policy, queue)
+        settings = Settings(self.work, options, policy, queue)
+        settings.apply(range(len(engine)))
         check_demands(engine, queue.demands, queue.limits)
         interrupts = Interrupts()
         executors, queue.places = make_executors(self.work, options, policy, self.folder, interrupts)
+        growth = self._make_growth(settings, executors)
         recorder = Recorder(
             FileJournal(os.path.join(self.folder, JOURNAL), durable=options.durable),
             options.observers,
@@ -219,7 +225,7 @@ class Run:
             notes=self.work.notes,
             keep=self._keep,
         )
-        return Driver(
+        driver = Driver(
             engine,
             self.work,
             executors,
@@ -228,6 +234,25 @@ class Run:
             recorder=recorder,
             interrupts=interrupts,
         )
+        if options.approve is not None:
+            driver.approver = Approver(options.approve)
+        if growth is not None:
+            growth.take(driver)
+        return driver
+
+    def _usual_on_failure(self) -> str:
+        """Rules may wait for a failure."""
+        return "continue" if self.work.rules else "fail_fast"
+
+    def _make_growth(self, settings: Settings, executors: list[Executor]) -> Any:
+        """What makes the graph grow, if anything can; it is found by its name, as it stands above this."""
+        if not self.work.may_grow:
+            return None
+        from importlib import import_module
+
+        growth = import_module("ramify.dag.plan_growth").PlanGrowth(settings, len(executors))
+        executors.append(growth.executor)
+        return growth
 
     # ---- the run
 
@@ -253,6 +278,8 @@ class Run:
         recorder.begin(facts)
         if not self.resumed:
             recorder.journal.append(graph_record(self.engine))
+        if self.work.may_grow:
+            prepare_growth(self.plan)
         keep_definitions(self.plan, self.folder)
         self._open_traces()
         self._catalogue("began", facts)
@@ -287,6 +314,9 @@ class Run:
         }
         if not self.resumed:
             facts["id"] = _new_id()
+            facts["namespace"] = options.namespace or _own_namespace()
+            if options.label is not None:
+                facts["label"] = options.label
         return {name: encodable(fact) for name, fact in facts.items()}
 
     def _open_traces(self) -> None:
@@ -391,6 +421,14 @@ def _new_id() -> str:
     from uuid import uuid4
 
     return str(uuid4())
+
+
+def _own_namespace() -> str:
+    """That of the settings, else the login name; settings that cannot be read are told of elsewhere."""
+    try:
+        return read_settings().namespace or login_name()
+    except (OSError, RamifyError):
+        return login_name()
 
 
 def _here() -> str:

@@ -12,11 +12,13 @@ from ramify.plan.paths import is_plan
 from ramify.run.view import JOURNAL, runs_in
 from ramify.settings import project_home
 
+_SHOWN: Final = 5
 _UUID: Final = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\Z", re.IGNORECASE)
 
 
 def find_run_folder(text: str) -> str:
-    """The folder of the run that is meant: a name, a part of one, `latest`, an id (a UUID), or a folder.
+    """The folder of the run that is meant: a name, a part of one, `latest`, an id (a UUID), the name that a
+    graph was given, or a folder.
 
     Raises `UnknownRunError` where there is none, or where several could be.
     """
@@ -33,6 +35,16 @@ def find_run_folder(text: str) -> str:
     try:
         return catalogue.find(text)
     except UnknownRunError as error:
+        named = [run for run in catalogue.runs() if run["label"] == text]
+        if len(named) == 1:
+            return str(named[0]["folder"])
+        if named:
+            fits = [run["name"] for run in named]
+            raise UnknownRunError(
+                f"{len(fits)} runs are of a graph called {text!r}: {', '.join(fits[:_SHOWN])}",
+                name=text,
+                fits=fits,
+            ) from error
         if os.path.exists(text) and not getattr(error, "fits", None):
             raise UnknownRunError(f"no run in {text}: it holds no {JOURNAL}", name=text, fits=[]) from error
         raise

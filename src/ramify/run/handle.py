@@ -6,20 +6,31 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ramify.core.graph import GATHER, KIND
 from ramify.core.table import NAMES, REST
 from ramify.core.views import STATUS
-from ramify.errors import JobCancelled, ParentFailed, RunOverError, RunTimeout
+from ramify.errors import JobCancelled, ParentFailed, RunOverError, RunTimeout, UnknownRunError
 from ramify.ports import Failure
 from ramify.run.control import Cancel, Retry, ask, asker
-from ramify.run.ends import told_before
+from ramify.run.ends import exception_of, told_before
 from ramify.run.find import find_run_folder
 from ramify.run.view import RunView
 
+if TYPE_CHECKING:
+    from uuid import UUID
+
 Changes = list[tuple[str, str]]
 """Jobs by id, and the status that each has now."""
+
+
+class SupportsRunName(Protocol):
+    """A DAG."""
+
+    @property
+    def run_name(self) -> str | None: ...
+
 
 _SHORTEST: Final = 0.01
 _LONGEST: Final = 0.2
@@ -28,8 +39,9 @@ _LONGEST: Final = 0.2
 _STATUS: Final = tuple(STATUS[name] for name in NAMES)
 
 
-def connect(run: str | os.PathLike[str] = "latest") -> RunHandle:
-    """The run of a name, a part of a name, an id, `latest`, or a folder; from any process, at any time.
+def connect(run: str | os.PathLike[str] | UUID | SupportsRunName = "latest") -> RunHandle:
+    """The run of a name, a part of a name, an id (a `UUID` or its text), `latest`, the name that its graph
+    was given, or a folder; or the latest run of a DAG. From any process, at any time.
 
     Raises `UnknownRunError` where there is none, or where several could be meant.
 
@@ -43,7 +55,16 @@ def connect(run: str | os.PathLike[str] = "latest") -> RunHandle:
     >>> run.wait(), run.result("a"), run.counts()
     ('COMPLETED', 6, {'COMPLETED': 1})
     """
-    return RunHandle(find_run_folder(os.fspath(run)))
+    if isinstance(run, str | os.PathLike):
+        return RunHandle(find_run_folder(os.fspath(run)))
+    return RunHandle(find_run_folder(_run_of(run) if hasattr(run, "run_name") else str(run)))
+
+
+def _run_of(dag: SupportsRunName) -> str:
+    name = dag.run_name
+    if name is None:
+        raise UnknownRunError(f"nothing is written down of a run of {dag!r}, or not yet", name="", fits=[])
+    return name
 
 
 class RunHandle:
@@ -212,16 +233,16 @@ class RunHandle:
 
     def exception(self, key: str) -> BaseException | None:
         """Why a job has no output: a `RemoteError` with the type, text and traceback of what its call raised,
-        `JobCancelled` or `ParentFailed`; None where it has one. Nothing is unpickled for it.
+        `JobTimeout` or `WorkerDied` where it was late or its process died, `JobCancelled` or `ParentFailed`;
+        None where it has one. Nothing is unpickled for it.
         """
-        from ramify.worker.failure import revive
-
-        failure = self.failure(key)
-        if failure is not None:
-            return revive(failure)
         with self._lock:
             job = self._view.job(self._view.engine.keys[self._node(key)])
             lost = self._view.status
+        if job.status == "FAILED":
+            return exception_of(
+                told_before(job.failure), job_id=job.job_id, attempt=job.attempts, log=job.log
+            )
         if job.status == "COMPLETED":
             return None
         if job.status == "PARENT_FAILED":

@@ -35,6 +35,7 @@ class History(RunView):
 
     def __init__(self, folder: str) -> None:
         self._attempts: dict[int, list[Attempt]] = {}
+        self._use_of: dict[tuple[int, int], tuple[Any, ...]] = {}
         super().__init__(folder)
 
     def attempts_of(self, node: int) -> list[Attempt]:
@@ -47,6 +48,7 @@ class History(RunView):
             if letter == "s":
                 tries = self._attempts.setdefault(node, [])
                 tries.append(Attempt(len(tries) + 1, t, host=self.facts.get("host"), pid=self._own_pid()))
+                self._take_use(node, tries[-1])
             elif letter in _ENDS and node in self._attempts:
                 self._end(self._attempts[node][-1], letter, t, fact)
 
@@ -55,6 +57,7 @@ class History(RunView):
         if isinstance(fact, dict):
             attempt.failure = fact
             attempt.pid, attempt.host = fact.get("pid", attempt.pid), fact.get("host", attempt.host)
+            attempt.cpu_seconds, attempt.peak_memory = fact.get("cpu_seconds"), fact.get("peak_memory")
 
     def _own_pid(self) -> int | None:
         """Where an attempt runs if nothing else is said."""
@@ -66,8 +69,15 @@ class History(RunView):
             tried.pid, tried.host = place.get("pid", tried.pid), place.get("host", tried.host)
 
     def _keep_use(self, node: int, attempt: int, *use: Any) -> None:
+        super()._keep_use(node, attempt, *use)
+        self._use_of[node, attempt] = use  # it may be told before the rows with the attempt's start
         tried = self._attempt(node, attempt)
         if tried is not None:
+            self._take_use(node, tried)
+
+    def _take_use(self, node: int, tried: Attempt) -> None:
+        use = self._use_of.pop((node, tried.number), None)
+        if use is not None:
             tried.cpu_seconds, tried.peak_memory, tried.pid, tried.host = use
 
     def _attempt(self, node: int, attempt: int) -> Attempt | None:

@@ -10,6 +10,7 @@ is either part of it, or told that it came too late: `ask` decides that under on
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -26,6 +27,7 @@ from ramify.errors import JobCancelled, JobError, ParentFailed, StartedError, Va
 from ramify.executors.threads import ThreadExecutor
 from ramify.journals.memory import NoJournal
 from ramify.ports import Executor, Journal, Observer, Order, Outcome
+from ramify.run.approving import Approver
 from ramify.run.callbacks import CallbackThread
 from ramify.run.contract import Policy
 from ramify.run.ends import exception_of
@@ -35,6 +37,7 @@ from ramify.run.memory import NONE, Failed, MemoryRun, is_same
 from ramify.run.queue import ReadyQueue
 from ramify.run.record import Recorder
 from ramify.run.session import Answer, LiveDriver, Owner
+from ramify.run.staying import Fetching, Keeping, Staying, loaded
 
 if TYPE_CHECKING:
     from ramify.run.recording import Recording
@@ -91,6 +94,8 @@ class LiveRun(MemoryRun):
         self._hears_all = False
         self._cancelled_before: str | None = None
         self._gates: dict[int, list[threading.Lock]] = {}
+        self.staying: set[int] = set()
+        """Nodes of worker processes whose values stay in files until somebody asks for them."""
         self._changing = threading.RLock()
         self._session: threading.Thread | None = None
         self._extend: type | None = None
@@ -98,6 +103,7 @@ class LiveRun(MemoryRun):
         self._scratch: Any = None
         self._threads: ThreadExecutor | None = None
         self.grower: Grower | None = None
+        self.approve: Approver | None = None
         self._quiet = threading.Event()
         self.given_up = threading.Event()
         """Set by `cancel`, for whoever waits to try again."""
@@ -150,6 +156,8 @@ class LiveRun(MemoryRun):
         )
         self._interrupts = self.driver.interrupts
         self.driver.grower = self.grower
+        if self.approve is not None:
+            self.driver.approver = self.approve.again()
         self.driver.ask(first)
         self._session = threading.Thread(target=self._drive, args=(self.driver,), name="ramify-run")
         self._session.start()
@@ -324,6 +332,14 @@ class LiveRun(MemoryRun):
                 return self.ask(lambda: done[0])
         return self.ask(act)
 
+    def go_on(self, act: Callable[[], None]) -> None:
+        """Has `act` done by whoever drives; where the run is at rest, another session begins with it."""
+        with self._changing:
+            if self._begun and self._quiet.is_set():
+                self._open_session(act)
+                return
+        self.ask(act)
+
     # ---- waiting
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -412,7 +428,7 @@ class LiveRun(MemoryRun):
         """The value of a node that is at rest; raises its own exception, or says why it has no value."""
         error = self.error(node)
         if error is None:
-            return self.large.fetch(node, self.engine.keys[node])
+            return self.fetch(node)
         raise error.with_traceback(self._tracebacks.get(node))
 
     def error(self, node: int) -> BaseException | None:
@@ -449,9 +465,14 @@ class LiveRun(MemoryRun):
     def peek(self, node: int) -> Any:
         """The value of a good node, or None where it was let go."""
         try:
-            return self.large.fetch(node, self.engine.keys[node])
+            return self.fetch(node)
         except ValueReleased:
             return None
+
+    def fetch(self, node: int) -> Any:
+        """The value of a good node, from wherever it is. Raises `ValueReleased`."""
+        value = self.large.fetch(node, self.engine.keys[node])
+        return value.load() if type(value) is Staying else value
 
     def described(self, node: int) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
         """What the node calls, and with what; of a completed one the arguments are gone."""
@@ -481,6 +502,8 @@ class LiveRun(MemoryRun):
 
     def made(self, value: Any) -> Outcome:
         """The good outcome for a value; a pass of a grow node is one already."""
+        if type(value) is Staying:
+            return self._made_of(value.own(), value.size if self.large.limit is None else 0)
         if type(value) is Pass:
             return value
         if type(value) is self._extend:
@@ -496,6 +519,25 @@ class LiveRun(MemoryRun):
         self._functions[node], self._arguments[node], self._inside[node] = func, (), NONE
         self._keywords.pop(node, None)
         self.queue.places.pop(node, None)
+
+    def call_of(self, order: Order) -> tuple[Callable[..., Any], Sequence[Any], dict[str, Any]]:
+        """The call of an order; what stays in files is read where the call is made."""
+        node = order.node
+        args, kwargs = super()._with_values(node, self._arguments[node], self._keywords.get(node))
+        func = self._functions[node]
+        if self.staying:
+            if not self.staying.isdisjoint(self.engine.parents[node]):
+                func = Fetching(func)
+            if node in self.staying:
+                path = os.path.join(self.scratch(), f"{node}.{order.attempt}.value")
+                func = Keeping(func, path, self._extend)
+        return func, args, dict(kwargs or {})
+
+    def _with_values(self, node: int, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Any:
+        tree = super()._with_values(node, args, kwargs)
+        if self.staying and not self.staying.isdisjoint(self.engine.parents[node]):
+            tree = loaded(tree)
+        return tree
 
     def _failure(self, node: int, error: BaseException) -> Outcome:
         self._keep_error(node, error)

@@ -284,6 +284,10 @@ keep it, add the call with keep=True, hold it, or make the run with keep="all"
         if self._watching:
             self.driver.request(self.large.sweep)  # when the engine knows of the failure, and of its victims
 
+    def as_pass(self, node: int, attempt: int, outcome: Outcome) -> Outcome:
+        """What is made in memory is a pass already, where it is one."""
+        return outcome
+
     def early(self, node: int) -> str | None:
         """Nothing is left from earlier runs."""
         return None
@@ -352,10 +356,12 @@ keep it, add the call with keep=True, hold it, or make the run with keep="all"
             from ramify.worker.attempt import finish
 
             value = finish(value)
-        if not is_small(value):
-            size = size_of(value)
-            if size > self.large.noticed:
-                return _Large("ok", value=value, size=size)
+        return self._made_of(value, 0 if is_small(value) else None)
+
+    def _made_of(self, value: Any, size: int | None) -> Outcome:
+        size = size_of(value) if size is None else size
+        if size > self.large.noticed:
+            return _Large("ok", value=value, size=size)
         return _Returned("ok", value=value)
 
     def _used_by(self, node: int) -> list[int]:

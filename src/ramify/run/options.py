@@ -13,6 +13,7 @@ from ramify.files.lock import FolderLock
 from ramify.models import RetryStrategy, plain_retries
 from ramify.ports import Observer
 from ramify.rebuild.trace import Cause
+from ramify.run.approving import Approve
 from ramify.run.names import check_name
 from ramify.settings import REUSES
 
@@ -29,6 +30,7 @@ KEPT: Final = (
     "deadline",
     "limits",
     "durable",
+    "strict",
 )
 """What a run that is resumed takes over where nothing else is said."""
 
@@ -46,7 +48,11 @@ class Options:
     today; else they are made anew. `detached` has no job run in the driver's own thread, which is to hear
     requests. `only` are the jobs that going on is about. `on_built` is called before the first job, if any is
     to run. `on_stale` gets, before anything starts, the jobs with an earlier result that does not stand, and
-    why; with `reuse="exists"` those whose result is kept all the same.
+    why; with `reuse="exists"` those whose result is kept all the same. `label` is what a person calls the
+    graph, `namespace` whose list it is in (None: the setting's, else the login name). `on_failure` is
+    `"fail_fast"` where nothing is said, `"continue"` for a plan with rules. With `strict` a rule that never
+    fires is a failure. `approve` is asked before each growth by a rule and each first start of a job; after
+    `max_growths` growths no rule fires any more.
     """
 
     executor: Any = None
@@ -56,7 +62,7 @@ class Options:
     reuse: str | None = None
     force: Sequence[str] = ()
     reuse_from: Sequence[str] | None = None
-    on_failure: str = "fail_fast"
+    on_failure: str | None = None
     job_resources: Mapping[Any, Mapping[str, Any]] | None = None
     retries: int | str | RetryStrategy | Mapping[str, Any] | None = None
     timeout: float | None = None
@@ -71,8 +77,13 @@ class Options:
     just_compiled: bool = False
     detached: bool = False
     only: Sequence[str] | None = None
+    strict: bool = False
+    approve: Approve | None = None
+    max_growths: int | None = None
     on_built: Callable[[], object] | None = None
     on_stale: Callable[[list[tuple[str, Cause]]], object] | None = None
+    label: str | None = None
+    namespace: str | None = None
 
     @property
     def what_counts(self) -> str:
@@ -97,7 +108,7 @@ class Options:
         """Raises `ModeError` for a value that is unknown, or that excludes another."""
         if self.execution_mode not in MODES:
             raise ModeError(_unknown("execution_mode", self.execution_mode, MODES))
-        if self.on_failure not in ON_FAILURE:
+        if self.on_failure is not None and self.on_failure not in ON_FAILURE:
             raise ModeError(_unknown("on_failure", self.on_failure, ON_FAILURE))
         if self.reuse is not None and self.reuse not in REUSES:
             raise ModeError(_unknown("reuse", self.reuse, REUSES))

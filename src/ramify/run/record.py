@@ -30,7 +30,8 @@ class Recorder:
 
     `notes` gives what is to be said before a batch: `["why", [[node, kind, subject, old, new], ...]]` for
     causes that do not go without saying, `["declared", texts by id]` for what was found of declared files and
-    variables. `keep` writes what is no part of the journal.
+    variables, `["uses", [[node, attempt, cpu_seconds, peak_memory, pid, host], ...]]` for what good attempts
+    took. `keep` writes what is no part of the journal.
     """
 
     def __init__(

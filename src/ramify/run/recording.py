@@ -23,6 +23,7 @@ from ramify.errors import RamifyError, RamifyWarning
 from ramify.files.lock import FolderLock
 from ramify.journals.file import FileJournal
 from ramify.ports import Journal, Order, Outcome
+from ramify.run.ends import use_of
 from ramify.run.late_journal import LIMIT, LateJournal
 from ramify.run.names import new_name
 from ramify.run.record import encodable
@@ -89,8 +90,7 @@ class Recording:
 
     def used(self, node: int, attempt: int, outcome: Outcome) -> None:
         """What an attempt in another process took."""
-        told = [outcome.cpu_seconds, outcome.peak_memory, outcome.pid, outcome.host]
-        self.journal.append(["used", node, attempt, *told])
+        self.journal.append(["uses", [[node, attempt, *use_of(outcome)]]])
 
     def tend(self) -> None:
         """Writes what there is, and registers the run."""

@@ -18,15 +18,17 @@ from ramify.core.views import with_bad_parents
 from ramify.errors import JournalError, PlanError, StorageError
 from ramify.files.local import link_file, write_atomic
 from ramify.journals.file import read_journal
+from ramify.plan.definition import Definition
 from ramify.plan.dependencies import Declared
+from ramify.plan.growth import read_growth
 from ramify.plan.opened import Plan
-from ramify.plan.paths import CODES, DEFINITIONS, FOLDERS
+from ramify.plan.paths import CODES, DEFINITIONS, FOLDERS, GROWN, GROWN_NOTES
 from ramify.run.view import JOURNAL
 from ramify.run.work import PlanWork
 from ramify.stores.folder import FolderStore
 from ramify.worker.trees import kill_all, mark_of, marked
 
-_KEPT: Final = (DEFINITIONS, FOLDERS)
+_KEPT: Final = (DEFINITIONS, FOLDERS, GROWN, GROWN_NOTES)
 
 
 def keep_definitions(plan: Plan, folder: str) -> None:
@@ -72,6 +74,13 @@ def fold_run(folder: str, plan: Plan, store: FolderStore, **words: Any) -> PlanW
     facts: dict[str, Any] = next((record[1] for record in records if record[0] == "run"), {})
     name, reuse = os.path.basename(folder), str(facts.get("reuse", "off"))
     work = PlanWork(plan, store, name, reuse=reuse, declared=declared, **words)
+    grown, notes = read_growth(plan.path)
+    first: dict[str, Definition] = {}
+    for definition in grown:
+        first.setdefault(definition.id, definition)
+    for note in notes:
+        plan.take_growth([], note.codes, note.folders)
+    plan.take_growth(grown, {}, {})
     for record in records:
         if record[0] == "graph":
             if record[1] != work.engine.keys:
@@ -79,7 +88,19 @@ def fold_run(folder: str, plan: Plan, store: FolderStore, **words: Any) -> PlanW
             work.engine.flags[:] = bytes.fromhex(record[3])  # what was forced is not asked about
         if record[0] == "rows":
             replay(work.engine, [(record[1], record[2], record[3], record[4])])
+            _take_growth(work, record[1], record[2], record[4], first)
     return work
+
+
+def _take_growth(
+    work: PlanWork, letters: str, nodes: Sequence[int], data: Sequence[Any], first: dict[str, Definition]
+) -> None:
+    """Gives the nodes that a batch of rows added their rows in the tables."""
+    for letter, node, fact in zip(letters, nodes, data, strict=True):
+        if letter == "g":
+            facts = fact[1] or {}
+            work.take_growth([first[job_id] for job_id in facts.get("definitions", ())])
+            work.grown.append((node, [work.engine.number[row[0]] for row in fact[0]], facts))
 
 
 def adopt_parts(plan: Plan, store: FolderStore) -> list[str]:
@@ -146,6 +167,9 @@ def back_to_work(work: PlanWork, t: float, only: Sequence[str] | None = None) ->
     whole = dict(work.store.parts())
     for node in [n for n, state in enumerate(engine.state) if state == RUNNING]:
         attempt = engine.attempts[node]
+        if work.kind(node) < 0:  # a rule was being asked, and will be again
+            engine.stopped(node, attempt, why, t)
+            continue
         token = work.token(node, attempt)
         record = whole.get(token)
         digest = work.made_by(node, token)  # adopted, and the driver died before it wrote that down
@@ -159,7 +183,8 @@ def back_to_work(work: PlanWork, t: float, only: Sequence[str] | None = None) ->
     if only is None:
         again = [n for n in range(len(engine)) if engine.wanted[n] and _is_to_be_done(work, n)]
     else:
-        again = with_bad_parents(engine, [engine.number[job_id] for job_id in only])
+        chosen = [engine.number[job_id] for job_id in only]
+        again = with_bad_parents(engine, [*chosen, *work.rules])
     engine.reset(again, "resumed", t)
     wanted = [n for n in range(len(engine)) if engine.wanted[n] and not REST[engine.state[n]]]
     engine.want(wanted, "resumed", t)

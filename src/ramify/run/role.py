@@ -16,11 +16,13 @@ from math import inf
 from typing import Any
 
 from ramify.core.engine import Engine
-from ramify.core.table import CANCELLED, FAILED, GOOD, READY, RUNNING
+from ramify.core.graph import RULE
+from ramify.core.table import ASLEEP, CANCELLED, FAILED, GOOD, READY, RUNNING
 from ramify.core.views import counts, with_bad_parents
 from ramify.errors import RamifyWarning
 from ramify.executors.threads import ThreadExecutor
 from ramify.ports import Executor, Order, Outcome
+from ramify.run.approving import Approver
 from ramify.run.contract import Policy, Work
 from ramify.run.ends import LATE, as_failure, facts_of, not_stored
 from ramify.run.growing import Grower, Pass
@@ -73,7 +75,11 @@ class Role:
         self._stop_why: dict[tuple[int, int], str] = {}
         self._written = time.monotonic()
         self._begun = False
+        self.approver: Approver | None = None
+        self._naps: dict[int, float] = {}
         self.grower: Grower | None = None
+        self.grow_place: int | None = None
+        """The executor of passes of growth, where they do not count as work."""
         self.done = False
         self._over = False
 
@@ -136,7 +142,7 @@ class Role:
         if not engine.busy and not self.running and not self.inbox:
             if self.grower is not None and self.cancel_reason is None and self.grower.at_rest():
                 self._requests.append(_again)
-            else:
+            elif not self._naps:
                 self._at_rest()
 
     def _fold(self) -> None:
@@ -159,9 +165,39 @@ class Role:
     def _collect(self) -> None:
         push, state, delayed = self.queue.push, self.engine.state, self._delayed
         ready, self.engine.ready = self.engine.ready, []
+        if self.approver is not None:
+            ready = [node for node in ready if not self._must_be_approved(node)]
         for node in ready:
             if state[node] == READY and node not in delayed:
                 push(node)
+
+    def _must_be_approved(self, node: int) -> bool:
+        """Whether a first attempt is to be asked about, which is done then."""
+        if self.engine.attempts[node] or self.engine.flags[node] & RULE or self.approver is None:
+            return False
+        self.approver.ask_about(node)
+        return True
+
+    def let_start(self, node: int) -> None:
+        """A node may start; by whoever drives."""
+        if self.engine.state[node] == READY:
+            self.queue.push(node)
+
+    def refuse_start(self, node: int, why: str) -> None:
+        """A node may not start; by whoever drives."""
+        self.engine.cancelled(node, why, time.time())
+
+    def nap(self, node: int, seconds: float) -> None:
+        """Has a node that sleeps, or may not start yet, asked about again; by whoever drives."""
+        when = self._naps[node] = time.monotonic() + seconds
+        self._timers.add(when, node, 0)
+
+    def _wake_up(self, node: int) -> None:
+        del self._naps[node]
+        if self.engine.state[node] == READY and self.approver is not None:
+            self.approver.ask_about(node)
+        else:
+            self.engine.woken(node, "it is asked again", time.time())
 
     def _hand_out(self) -> bool:
         """Starts what fits; returns whether all of it is known to be short."""
@@ -169,8 +205,11 @@ class Role:
         queue, state, places = self.queue, self.engine.state, self.queue.places
         short = True
         orders: list[tuple[int, Order]] = []
-        while limit is None or self.running < limit:
-            node = queue.pop(self.full)
+        while True:
+            is_full = limit is not None and self.running - self._passes() >= limit
+            if is_full and self.grow_place is None:
+                break
+            node = queue.pop(self._all_but_growth() if is_full else self.full)
             if node is None:
                 break
             if state[node] == READY and node not in self._delayed:
@@ -188,6 +227,14 @@ class Role:
             for place in sorted({place for place, _ in orders}):
                 self.executors[place].submit([order for where, order in orders if where == place])
         return short
+
+    def _passes(self) -> int:
+        """How many passes of growth are under way: no worker is busy with them."""
+        return 0 if self.grow_place is None else self.in_flight[self.grow_place]
+
+    def _all_but_growth(self) -> set[int]:
+        assert self.grow_place is not None, "it was asked for"
+        return self.full | (set(range(len(self.executors))) - {self.grow_place})
 
     def _is_short(self, place: int, order: Order) -> bool:
         executor = self.executors[place]
@@ -241,6 +288,8 @@ class Role:
         if self.queue.demands:
             self.queue.release(node)
         why = self._stop_why.pop((node, attempt), None) if self._stop_why else None
+        if outcome.kind == "ok" and outcome.record is not None and not outcome.digest:
+            outcome = self.work.as_pass(node, attempt, outcome)
         if isinstance(outcome, Pass):
             self._passed(node, attempt, outcome)
         elif outcome.kind == "ok":
@@ -323,6 +372,8 @@ class Role:
         for node, attempt in self._timers.due(now):
             if node < 0:
                 self._end_overdue()
+            elif now >= self._naps.get(node, inf):
+                self._wake_up(node)
             elif attempts[node] == attempt and state[node] == RUNNING:
                 why = "deadline" if now >= self._ends.get(node, inf) else "timeout"
                 late[why].append((node, attempt))
@@ -349,6 +400,7 @@ class Role:
             self.cancel_reason = why
         self.engine.cancelled_all(why, time.time())
         self._delayed.clear()
+        self._naps.clear()
         if force and self.running:
             self._stop(self._under_way(), why)
 
@@ -417,9 +469,11 @@ class Role:
         return counts(self.engine)
 
     def is_good(self) -> bool:
-        """Whether all that was wanted has a value."""
-        state, wanted = self.engine.state, self.engine.wanted
-        return all(GOOD[state[n]] for n in range(len(state)) if wanted[n])
+        """Whether all that was wanted has a value; rules that never fired do not count."""
+        state, wanted, flags = self.engine.state, self.engine.wanted, self.engine.flags
+        return all(
+            GOOD[state[n]] or (state[n] == ASLEEP and flags[n] & RULE) for n in range(len(state)) if wanted[n]
+        )
 
 
 def _again() -> None:

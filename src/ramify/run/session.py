@@ -46,7 +46,7 @@ class Owner(Protocol):
     def rest(self) -> None:
         """The run is at rest."""
 
-    def abandoned(self, thread: int) -> None:
+    def abandoned(self, thread: threading.Thread) -> None:
         """The work in a thread of this process is not wanted any more, and cannot be stopped from outside."""
 
     def retried(self, nodes: list[int]) -> list[int]:
@@ -102,7 +102,7 @@ class LiveDriver(Driver):
 
     def _at_rest(self) -> None:
         with self._gate:
-            if self._requests or self._delayed:
+            if self._requests or self._delayed or self._naps:
                 return
             self._shut = True
         super()._at_rest()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ramify.core.engine import Engine
-from ramify.core.graph import GATHER, KIND, REUSABLE
+from ramify.core.graph import GATHER, KIND, REUSABLE, RULE
 from ramify.core.keys import sort_key
 from ramify.core.replay import Rows, replay
 from ramify.core.table import BLOCKED, GOOD, NAMES, REUSED
@@ -35,7 +35,8 @@ class JobView:
     `cause` is why it ran, or why it did not have to; None where it has not come to that. `failure` holds
     `type`, `message`, `traceback` and, where known, `exit_code`, `signal`, `host`, `pid`. `blocked_by` is the
     id of the job whose failure keeps this one from running. `note` says why it was cancelled. `log` is the
-    file with what its last attempt printed, None where it printed nothing.
+    file with what its last attempt printed, None where it printed nothing. `cpu_seconds` and `peak_memory`
+    (bytes) are what its last attempt took, where it had a process to itself.
     """
 
     job_id: str
@@ -49,6 +50,8 @@ class JobView:
     blocked_by: str | None = None
     note: str | None = None
     log: str | None = None
+    cpu_seconds: float | None = None
+    peak_memory: int | None = None
 
     @property
     def seconds(self) -> float | None:
@@ -78,6 +81,7 @@ class RunView:
         self._causes: dict[int, Cause] = {}
         self._started: dict[int, float] = {}
         self._ended: dict[int, float] = {}
+        self._use: dict[int, tuple[Any, ...]] = {}
         self._reader = JournalReader(path)
         self.refresh()
 
@@ -125,8 +129,9 @@ class RunView:
         elif what == "names":
             self.labels = {int(node): name for node, name in fields[0].get("labels", {}).items()}
             self.local = frozenset(fields[0].get("local", ()))
-        elif what == "used":
-            self._keep_use(*fields)
+        elif what == "uses":
+            for use in fields[0]:
+                self._keep_use(*use)
         elif what == "at":
             self._keep_place(*fields)
         elif what not in ("declared", "control"):
@@ -145,7 +150,16 @@ class RunView:
         """Where an attempt runs; a view of more than the last attempts keeps it."""
 
     def _keep_use(self, node: int, attempt: int, *use: Any) -> None:
-        """What an attempt took; a view of more than the last attempts keeps it."""
+        """What a good attempt took, which is the node's last one."""
+        self._use[node] = (attempt, *use)
+
+    def _used_by(self, node: int) -> tuple[float | None, int | None]:
+        """The CPU seconds and the peak memory of the last attempt."""
+        attempt, *use = self._use.get(node, (0,))
+        reason = self.engine.reasons.get(node)
+        if isinstance(reason, dict):
+            return reason.get("cpu_seconds"), reason.get("peak_memory")
+        return (use[0], use[1]) if attempt == self.engine.attempts[node] and use else (None, None)
 
     # ---- the run
 
@@ -196,7 +210,7 @@ class RunView:
     def job_ids(self) -> list[str]:
         """All job ids, sorted key by key."""
         engine = self.engine
-        found = (k for k, flags in zip(engine.keys, engine.flags, strict=True) if flags & KIND != GATHER)
+        found = (k for k, flags in zip(engine.keys, engine.flags, strict=True) if _is_job(flags))
         return self.in_order(found)
 
     @staticmethod
@@ -235,6 +249,7 @@ class RunView:
         engine = self.engine
         state = engine.state[node]
         reason = engine.reasons.get(node)
+        cpu_seconds, peak_memory = self._used_by(node)
         return JobView(
             job_id=engine.keys[node],
             state=NAMES[state],
@@ -247,6 +262,8 @@ class RunView:
             blocked_by=blocker(engine, node) if state == BLOCKED else None,
             note=reason if isinstance(reason, str) else None,
             log=self.log_of(node),
+            cpu_seconds=cpu_seconds,
+            peak_memory=peak_memory,
         )
 
     def _cause(self, node: int) -> Cause | None:
@@ -281,9 +298,13 @@ class RunView:
         """How many jobs are in each state of the engine."""
         found: dict[str, int] = {}
         for state, flags in zip(self.engine.state, self.engine.flags, strict=True):
-            if flags & KIND != GATHER:
+            if _is_job(flags):
                 found[NAMES[state]] = found.get(NAMES[state], 0) + 1
         return found
+
+
+def _is_job(flags: int) -> bool:
+    return flags & KIND != GATHER and not flags & RULE
 
 
 def _by_key(job_id: str) -> Any:

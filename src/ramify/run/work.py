@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ramify.core.engine import Engine
-from ramify.core.graph import GATHER, REUSABLE, WORK
+from ramify.core.graph import GATHER, GROW, REUSABLE, RULE, WORK, NewNode
 from ramify.core.table import GOOD
 from ramify.errors import StorageError
 from ramify.plan.definition import Definition
@@ -15,12 +15,14 @@ from ramify.plan.dependencies import Declared, Dependencies
 from ramify.plan.opened import Plan
 from ramify.ports import Order, Outcome
 from ramify.rebuild.trace import Cause, Trace, trace_of
+from ramify.run.ends import use_of
 from ramify.run.reuse import Rebuilder
 from ramify.stores.folder import FolderStore
 from ramify.stores.index import Row
 from ramify.stores.traces import Elsewhere, Found, TraceWriter
 from ramify.values.declared import InputCache
 from ramify.values.sidecar import Record, digest_in
+from ramify.worker.attempt import EXTENSION
 
 _PLAIN_CAUSES: Final = ("no output", "off")
 """Causes that are not written down: they are what is meant where nothing is said."""
@@ -54,10 +56,21 @@ class PlanWork:
         self.store = store
         self.run_name = run_name
         self.engine = Engine()
-        self.definitions: Sequence[Definition] = list(plan.definitions.values())
+        plan.begin_anew()
+        self.definitions: list[Definition] = list(plan.definitions.values())
         self.traces: TraceWriter | None = None
         self._why: list[list[Any]] = []
+        self._used: list[list[Any]] = []
         self._told: set[str] = set()
+        self.passes: dict[int, Callable[[], Any]] = {}
+        """What the next attempt of a node is in the thread of growth, of those that have one there."""
+        self.extend: Callable[[int, int], Outcome] = _no_growth
+        self.rules: dict[int, Definition] = {}
+        """The definitions of rules, by node."""
+        self.grown: list[tuple[int, list[int], dict[str, Any]]] = []
+        """What the driver before this one had added: who added which nodes, and the facts of it."""
+        self.known_ids = {d.id for d in self.definitions}
+        self._reuse = reuse
         self._points = [plan.points(d) for d in self.definitions]
         self._kinds: list[tuple[int, int]] = []
         self._places: list[str | None] = []
@@ -80,22 +93,63 @@ class PlanWork:
         )
 
     def _add_nodes(self, modes: Sequence[str]) -> None:
-        flags = [WORK if mode == "off" else REUSABLE for mode in modes]
+        flags = [_flags(d, mode) for d, mode in zip(self.definitions, modes, strict=True)]
         stems = [f"{d.at or d.id}/" if d.at or d.id else "" for d in self.definitions]
         add, forced = self.engine.add, self._forced
         for key, kind, parents, number, point in self.plan.graph():
             if kind != "job":
-                add(key, parents, GATHER)
-                self._places.append(None)
-                self._modes.append("off")
-            else:
-                stays = forced is not None and forced(key)
-                add(key, parents, WORK if stays else flags[number])
-                definition = self.definitions[number]
-                at_point = stems[number] + self._points[number][point] if point >= 0 else ""
-                self._places.append(at_point or definition.stored(None))
-                self._modes.append(modes[number])
+                add(key, parents, GATHER if kind == "gather" else flags[number])
+                self._without_output(number if kind == "rule" else -1)
+                continue
+            stays = forced is not None and forced(key)
+            add(key, parents, flags[number] & ~REUSABLE if stays else flags[number])
+            definition = self.definitions[number]
+            at_point = stems[number] + self._points[number][point] if point >= 0 else ""
+            self._places.append(at_point or definition.stored(None))
+            self._modes.append(modes[number])
             self._kinds.append((number, point))
+
+    def _without_output(self, rule: int = -1) -> None:
+        """The tables' row of a gather, or of a rule by the number of its definition."""
+        if rule >= 0:
+            self.rules[len(self._kinds)] = self.definitions[rule]
+        self._kinds.append((-1, -1))
+        self._places.append(None)
+        self._modes.append("off")
+
+    # ---- growth
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether there is a rule, or a job that may add."""
+        return bool(self.rules) or any(d.policy.may_add is not None for d in self.definitions)
+
+    def take_growth(self, definitions: Sequence[Definition]) -> list[NewNode]:
+        """Gives definitions that came rows in the tables; returns their nodes, in the order of the rows.
+
+        A definition of an id that is there already is what the node's next attempt runs.
+        """
+        fresh = [d for d in definitions if d.id not in self.known_ids]
+        self.known_ids.update(d.id for d in fresh)
+        first = len(self.definitions)
+        modes = [d.policy.reuse or self._reuse for d in fresh]
+        self.definitions += fresh
+        self._points += [self.plan.points(d) for d in fresh]
+        self._read_groups += [self.plan.groups_read_by(d) for d in fresh]
+        nodes: list[NewNode] = []
+        for key, kind, parents, number, point in self.plan.more_nodes(fresh):
+            if kind != "job":
+                flags = GATHER if kind == "gather" else _flags(self.definitions[number], "off")
+                self._without_output(number if kind == "rule" else -1)
+            else:
+                definition, mode = self.definitions[number], modes[number - first]
+                flags = _flags(definition, mode)
+                self._kinds.append((number, point))
+                self._places.append(definition.stored(self._points[number][point] if point >= 0 else None))
+                self._modes.append(mode)
+            nodes.append((key, parents, flags, ""))
+        self._node_at = None
+        return nodes
 
     def definition(self, node: int) -> Definition | None:
         """The definition of a node; None for one without work."""
@@ -115,8 +169,10 @@ class PlanWork:
         return f"{self.run_name}.{node}.{attempt}"
 
     def order(self, node: int, attempt: int) -> Order:
-        """One attempt of a job of the plan."""
+        """One attempt of a job of the plan, or a pass of growth."""
         number, point = self._kinds[node]
+        if number < 0 or node in self.passes:
+            return Order(node, attempt, self.engine.keys[node], kind=-1)
         self.dependencies.inputs(node)  # what is declared is looked at before the job can change it
         if attempt == 1:
             self._say_why(node, self.cause(node))
@@ -139,10 +195,21 @@ class PlanWork:
             self._node_at = {place: n for n, place in enumerate(self._places) if place is not None}
         return {place: self.engine.digests[self._node_at[place]] for place in places}
 
+    def perform_pass(self, order: Order) -> Outcome:
+        """A pass of growth, in this thread."""
+        outcome: Outcome = self.passes[order.node]()
+        return outcome
+
+    def as_pass(self, node: int, attempt: int, outcome: Outcome) -> Outcome:
+        """The outcome of an attempt that wants to add to the graph, for whoever drives."""
+        return self.extend(node, attempt) if outcome.record and EXTENSION in outcome.record else outcome
+
     # ---- what an attempt brought
 
     def accept(self, node: int, attempt: int, outcome: Outcome) -> str | None:
         """Makes the attempt's part the output, with the trace of what it was made of."""
+        if outcome.pid:
+            self._used.append([node, attempt, *use_of(outcome)])
         place, trace = self.stored(node), self.dependencies.trace(node)
         record = outcome.record
         if record is None:  # a worker elsewhere has put the output in its place already
@@ -271,7 +338,7 @@ class PlanWork:
             self._why.append([node, cause.kind, cause.subject, cause.old, cause.new])
 
     def notes(self) -> list[Note]:
-        """What the journal is to say before the next rows: why jobs run, and what was declared."""
+        """What the journal is to say before the next rows: why jobs run, what was declared, the use."""
         found: list[Note] = []
         declared = self.dependencies.declared
         if len(declared) > len(self._told):
@@ -280,6 +347,9 @@ class PlanWork:
         if self._why:
             found.append(["why", self._why])
             self._why = []
+        if self._used:
+            found.append(["uses", self._used])
+            self._used = []
         return found
 
     def unasked(self, node: int) -> Cause:
@@ -328,6 +398,18 @@ class PlanWork:
             if place is not None:
                 found[place] = digest
         return found
+
+
+def _flags(definition: Definition, mode: str) -> int:
+    """What the engine is to know of the nodes of a definition."""
+    if definition.kind == "rule":
+        return GROW | RULE
+    kind = WORK if definition.policy.may_add is None else GROW
+    return kind if mode == "off" else kind | REUSABLE
+
+
+def _no_growth(node: int, attempt: int) -> Outcome:
+    raise TypeError("this run cannot grow")
 
 
 def _traced(record: Record, trace: Trace | None, token: str) -> Record:

@@ -85,6 +85,39 @@ def drawn(shapes: Sequence[Shape]) -> Drawing:
     return _drawn(parents, tuple((shape.name, shape.count) for shape in shapes))
 
 
+def present(shapes: Sequence[Shape], drawing: Drawing) -> list[bool]:
+    """Which boxes are to be seen: shapes with a count, junctions between two of them.
+
+    >>> shapes = [Shape("1", "a"), Shape("2", "b", count=0)]
+    >>> present(shapes, drawn(shapes))
+    [True, False]
+    """
+    there = [shape.count > 0 for shape in shapes]
+    above, below = set(), set()
+    for line in drawing.lines:
+        if line.lower >= len(shapes) and there[line.upper]:
+            above.add(line.lower)
+        elif line.upper >= len(shapes) and there[line.lower]:
+            below.add(line.upper)
+    joints = above & below
+    return there + [number in joints for number in range(len(shapes), len(drawing.boxes))]
+
+
+def tips(drawing: Drawing, shapes: int) -> dict[tuple[tuple[float, float], int], list[int]]:
+    """One arrowhead for all edges that end at one place: where, which way (-1 is back), and of which lines.
+
+    >>> tips(drawn([Shape("1", "a"), Shape("2", "b", parents=("1",))]), 2)
+    {((28.0, 66.0), 1): [0]}
+    """
+    found: dict[tuple[tuple[float, float], int], list[int]] = {}
+    for number, line in enumerate(drawing.lines):
+        if not line.back and line.lower < shapes:
+            found.setdefault((line.points[-1], 1), []).append(number)
+        if (line.back or line.both) and line.upper < shapes:
+            found.setdefault((line.points[0], -1), []).append(number)
+    return dict(sorted(found.items()))
+
+
 def count_text(count: int) -> str:
     """What stands behind the name of a group."""
     return f"×{count:,}".replace(",", "\u202f") if count > 1 else ""

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from ramify.core.columns import Columns
-from ramify.core.graph import GATHER, KIND
+from ramify.core.graph import GATHER, KIND, RULE
 from ramify.core.table import BLOCKED, CANCELLED, FAILED, REUSED, RUNNING, SUCCEEDED
 
 
@@ -72,7 +72,7 @@ class Groups:
         keys, flags, spans = engine.keys, engine.flags, self._spans
         known, self._known = self._known, len(engine.need)
         for node in range(known, self._known):
-            if flags[node] & KIND == GATHER:
+            if flags[node] & KIND == GATHER or flags[node] & RULE:
                 continue
             name = keys[node].partition("/")[0]
             found = spans.get(name)

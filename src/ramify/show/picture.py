@@ -36,7 +36,7 @@ class Shape(msgspec.Struct, frozen=True):
 
     `parents` are ids of other shapes; those that are not drawn are left out. A group has a `count` above 1
     and says in `statuses` how many of its nodes are in which. `title` is what is told about it where there is
-    room: a tooltip.
+    room: a tooltip. One whose `count` is 0 is not there yet: nothing is drawn in its place.
 
     >>> Shape("1", "train", "Running", ("0",)).name
     'train'
@@ -93,14 +93,21 @@ def fold(shapes: Sequence[Shape], limit: int = LIMIT) -> list[Shape]:
     >>> [shape.name for shape in fold([Shape("1", "f (1)"), Shape("2", "f (2)"), Shape("3", "g")], 2)]
     ['f', 'g']
     """
-    if len(shapes) <= limit:
-        return list(shapes)
+    return list(shapes) if len(shapes) <= limit else _folded(shapes, group_names(shapes, limit))
+
+
+def group_names(shapes: Sequence[Shape], limit: int) -> list[str]:
+    """The name of the group to which each shape goes, so that there are at most `limit` groups.
+
+    >>> group_names([Shape("1", "f (1)"), Shape("2", "f (2)"), Shape("3", "g")], 2)
+    ['f', 'f', 'g']
+    """
     names = [shape.name for shape in shapes]
     for stem in _stems(names):
         groups = [stem(name) for name in names]
         if len(set(groups)) <= limit:
-            return _folded(shapes, groups)
-    return _folded(shapes, _banded(shapes, groups, max(1, limit)))
+            return groups
+    return _banded(shapes, groups, max(1, limit))
 
 
 _COPY: Final = re.compile(r" \(\d+\)$")

@@ -72,6 +72,8 @@ def job_document(job: JobView) -> dict[str, Any]:
         "started": job.started,
         "ended": job.ended,
         "seconds": job.seconds,
+        "cpu_seconds": job.cpu_seconds,
+        "peak_memory": job.peak_memory,
         "failure": job.failure if job.state == "failed" else None,
         "blocked_by": job.blocked_by,
         "note": job.note,

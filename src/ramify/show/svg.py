@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
-from ramify.show.drawing import Box, Drawing, Line, count_text, drawn
+from ramify.show.drawing import Box, Drawing, Line, count_text, drawn, present, tips
 from ramify.show.labels import SIZE, plain, shortened, width, xml
 from ramify.show.palette import LIGHT_PAGE, LOOKS, Look, colours, look
 from ramify.show.picture import LIMIT, Shape, counts, fold
@@ -39,14 +39,34 @@ def draw_svg(
     True
     """
     shown = list(shapes) if limit is None else fold(shapes, limit)
-    drawing = drawn(shown)
-    tally = counts(shown)
+    return draw_on(drawn(shown), shown, title=title, legend=legend)
+
+
+def draw_on(
+    drawing: Drawing,
+    shapes: Sequence[Shape],
+    *,
+    title: str | None = None,
+    legend: bool = True,
+    least: tuple[float, int] = (0.0, 0),
+) -> str:
+    """The shapes in the places of a drawing that was made before, with a box for each of them.
+
+    A shape with the `count` 0 keeps its place, and is not drawn. `least` keeps pictures alike in size: how
+    wide the graph's room and how many lines the legend's are at least.
+
+    >>> one = [Shape("1", "load")]
+    >>> draw_on(drawn(one), one) == draw_svg(one)
+    True
+    """
+    tally = counts(shapes)
     top = MARGIN + (HEADING if title else 0.0)
     entries = list(_legend(tally)) if legend else []
     needed = max(width(title or "", 16.5), sum(extent for _, extent in entries))
-    wide = max(drawing.width, min(needed, NARROW))
+    wide = max(drawing.width, least[0], min(needed, NARROW))
     rows = _flowed(entries, wide)
-    tall = top + drawing.height + (LEGEND * len(rows) + 12 if rows else 0) + MARGIN
+    lines = max(len(rows), least[1])
+    tall = top + drawing.height + (LEGEND * lines + 12 if lines else 0) + MARGIN
     left = MARGIN + (wide - drawing.width) / 2
     wide += 2 * MARGIN
     return "".join(
@@ -60,12 +80,21 @@ def draw_svg(
             f'<rect class="rg-page" width="100%" height="100%" rx="6" fill="{LIGHT_PAGE["page"]}"/>',
             _heading(title, wide) if title else "",
             f'<g transform="translate({_n(left)} {_n(top)})">',
-            *_graph(shown, drawing),
+            *_graph(shapes, drawing),
             "</g>",
             *_legend_rows(rows, top + drawing.height + LEGEND + 6),
             "</svg>",
         ]
     )
+
+
+def legend_lines(tally: dict[str, int], room: float) -> int:
+    """How many lines a legend takes.
+
+    >>> legend_lines({"Completed": 3, "Failed": 1}, 640), legend_lines({"Completed": 3, "Failed": 1}, 90)
+    (1, 2)
+    """
+    return len(_flowed(list(_legend(tally)), room))
 
 
 def _spoken(title: str | None, tally: dict[str, int]) -> str:
@@ -119,18 +148,24 @@ def _graph(shapes: Sequence[Shape], drawing: Drawing) -> Iterator[str]:
     """Edges first, as they may touch no box and no name."""
     edge = LIGHT_PAGE["edge"]
     thin = 1.3 if len(drawing.lines) < 400 else 0.9
+    there = present(shapes, drawing)
     yield f'<g class="rg-edge" fill="none" stroke="{edge}" stroke-width="{thin}">'
     names = [shape.id for shape in shapes] + [""] * (len(drawing.boxes) - len(shapes))
     for line in drawing.lines:
-        ends = f'data-from="{xml(names[line.upper])}" data-to="{xml(names[line.lower])}"'
-        yield f'<path d="{_path(line, drawing.down)}" {ends}/>'
+        if there[line.upper] and there[line.lower]:
+            ends = f'data-from="{xml(names[line.upper])}" data-to="{xml(names[line.lower])}"'
+            yield f'<path d="{_path(line, drawing.down)}" {ends}/>'
     yield f'</g><g class="rg-tip" fill="{edge}">'
-    yield from _tips(drawing, len(shapes))
-    for junction in drawing.boxes[len(shapes) :]:
-        yield f'<circle cx="{_n(junction.x)}" cy="{_n(junction.y)}" r="3"/>'
+    for (place, way), lines in tips(drawing, len(shapes)).items():
+        if any(there[drawing.lines[n].upper] and there[drawing.lines[n].lower] for n in lines):
+            yield _tip(place, way, drawing.down)
+    for number, junction in enumerate(drawing.boxes[len(shapes) :], len(shapes)):
+        if there[number]:
+            yield f'<circle cx="{_n(junction.x)}" cy="{_n(junction.y)}" r="3"/>'
     yield "</g>"
     for shape, box in zip(shapes, drawing.boxes, strict=False):
-        yield _node(shape, box)
+        if shape.count:
+            yield _node(shape, box)
 
 
 def _path(line: Line, down: bool) -> str:
@@ -153,20 +188,12 @@ def _at(point: tuple[float, float]) -> str:
     return f"{_n(point[0])} {_n(point[1])}"
 
 
-def _tips(drawing: Drawing, shapes: int) -> Iterator[str]:
-    """One arrowhead for all edges that end at one place."""
-    seen = set()
-    for line in drawing.lines:
-        if not line.back and line.lower < shapes:
-            seen.add((line.points[-1], 1))
-        if (line.back or line.both) and line.upper < shapes:
-            seen.add((line.points[0], -1))
-    for (x, y), way in sorted(seen):
-        back = -6.5 * way
-        if drawing.down:
-            yield f'<path d="M{_at((x, y))}L{_at((x - 3.6, y + back))}H{_n(x + 3.6)}Z"/>'
-        else:
-            yield f'<path d="M{_at((x, y))}L{_at((x + back, y - 3.6))}V{_n(y + 3.6)}Z"/>'
+def _tip(place: tuple[float, float], way: int, down: bool) -> str:
+    x, y = place
+    back = -6.5 * way
+    if down:
+        return f'<path d="M{_at((x, y))}L{_at((x - 3.6, y + back))}H{_n(x + 3.6)}Z"/>'
+    return f'<path d="M{_at((x, y))}L{_at((x + back, y - 3.6))}V{_n(y + 3.6)}Z"/>'
 
 
 def _node(shape: Shape, box: Box) -> str:

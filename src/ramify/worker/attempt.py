@@ -7,16 +7,21 @@ import sys
 from contextlib import contextmanager
 from time import perf_counter, thread_time
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from ramify.files.local import make_folder, read_bytes, write_atomic
 from ramify.ports import Outcome
 from ramify.worker.failure import describe, lighten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ramify.plan.definition import Definition
     from ramify.plan.opened import Plan
     from ramify.stores.folder import FolderStore
+
+EXTENSION: Final = ".extension"
+"""The suffix of what a job adds to its graph, beside the parts; and the mark of such an outcome."""
 
 _stores: dict[str, FolderStore] = {}
 _host = ""
@@ -36,6 +41,7 @@ def perform(plan: Plan, job_id: str, token: str, *, leave_record: bool) -> Outco
     inputs: dict[str, Any] = {}
     value: Any = None
     try:
+        plan.refresh()
         definition, point = plan.locate(job_id)
         function, inputs = _load(plan, definition, point, leave_record)
         during = "call"
@@ -44,8 +50,7 @@ def perform(plan: Plan, job_id: str, token: str, *, leave_record: bool) -> Outco
             value = finish(value)
         inputs = {}  # what the call got need not be in memory while its value is written
         during = "store"
-        record = put_part(value, plan, token, definition.stored(point), leave_record)
-        outcome = Outcome("ok", digest=record["checksum"]["digest"], record=record)
+        outcome = stored(value, plan, token, definition, point, leave_record)
     except KeyboardInterrupt as error:
         if not leave_record:
             raise
@@ -115,6 +120,36 @@ def finish(coroutine: CoroutineType[Any, Any, Any]) -> Any:
 
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(copy_context().run, asyncio.run, coroutine).result()
+
+
+def stored(
+    value: Any, plan: Plan, token: str, definition: Definition, point: str | None, leave_record: bool
+) -> Outcome:
+    """The outcome of a call whose value was put where the driver finds it."""
+    if getattr(type(value), "adds_to_graph", False):
+        put_extension(value, plan, token)
+        return Outcome("ok", record={EXTENSION: True})
+    record = put_part(value, plan, token, definition.stored(point), leave_record)
+    return Outcome("ok", digest=record["checksum"]["digest"], record=record)
+
+
+def put_extension(value: Any, plan: Plan, token: str) -> None:
+    """Writes what a job wants to add to its graph: the driver of its own run reads it, and removes it."""
+    from ramify.values.pickling import dump_value
+
+    folder = os.path.join(plan.outputs, ".parts")
+    make_folder(folder)
+    write_atomic(os.path.join(folder, token + EXTENSION), dump_value(value))
+
+
+def take_extension(outputs: str, token: str) -> Any:
+    """What an attempt wants to add to its graph."""
+    from ramify.values.pickling import load_value
+
+    path = os.path.join(outputs, ".parts", token + EXTENSION)
+    value = load_value(read_bytes(path))
+    os.unlink(path)
+    return value
 
 
 def put_part(value: Any, plan: Plan, token: str, place: str, leave_record: bool) -> dict[str, Any]:

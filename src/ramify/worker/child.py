@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from ramify.ports import Outcome
-from ramify.worker.attempt import forget_peak, measure, perform, process_seconds, refused
+from ramify.worker.attempt import finish, forget_peak, measure, perform, process_seconds, refused
 from ramify.worker.failure import describe
 from ramify.worker.launch import settle
 from ramify.worker.logs import JobLog
@@ -120,7 +120,7 @@ def run_call(buffers: list[bytearray]) -> tuple[Outcome, list[Any]]:
     try:
         function, args, kwargs = pickle.loads(buffers[0], buffers=buffers[1:])
         during = "call"
-        value = function(*args, **kwargs)
+        value = finished(function(*args, **kwargs))
         during = "store"
         reply = dump_buffers(value)
         outcome = Outcome("ok")
@@ -129,6 +129,13 @@ def run_call(buffers: list[bytearray]) -> tuple[Outcome, list[Any]]:
     outcome.seconds = perf_counter() - began
     measure(outcome, cpu)
     return outcome, reply
+
+
+def finished(value: Any) -> Any:
+    """The value, or what it returns where it is a coroutine, which is run to its end."""
+    from types import CoroutineType
+
+    return finish(value) if type(value) is CoroutineType else value
 
 
 def dump_buffers(value: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ramify.plan.load import load_function, load_inputs
 from ramify.ports import Outcome
-from ramify.worker.attempt import put_part
+from ramify.worker.attempt import stored
 from ramify.worker.failure import describe
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ async def perform_async(plan: Plan, job_id: str, token: str) -> Outcome:
     during = "load"
     began = perf_counter()
     try:
+        plan.refresh()
         definition, point = plan.locate(job_id)
         function = load_function(plan, definition)
         inputs = await asyncio.to_thread(load_inputs, plan, definition, point)
         during = "call"
         value = await function(**inputs)
         during = "store"
-        record = await asyncio.to_thread(put_part, value, plan, token, definition.stored(point), False)
-        outcome = Outcome("ok", digest=record["checksum"]["digest"], record=record)
+        outcome = await asyncio.to_thread(stored, value, plan, token, definition, point, False)
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is not None and task.cancelling():

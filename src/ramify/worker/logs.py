@@ -12,6 +12,7 @@ import io
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -232,6 +233,10 @@ class Echo:
 
 _routes = 0
 _routing = threading.Lock()
+_KEPT: Final = 8
+_routers: deque[_Router] = deque(maxlen=_KEPT)
+"""The routers of late. Before 3.14 `print` does not own the stream that it writes to: another thread that
+takes it away from `sys` must not be the one that frees it."""
 
 
 def _route(change: int) -> None:
@@ -243,9 +248,18 @@ def _route(change: int) -> None:
             stream = getattr(sys, name)
             if not isinstance(stream, _Router):
                 if _routes:
-                    setattr(sys, name, _Router(stream))
+                    setattr(sys, name, _router_of(stream))
             elif not _routes:
                 setattr(sys, name, stream._old)
+
+
+def _router_of(stream: Any) -> _Router:
+    """The router over this stream: the one of last time, if it was among the last few."""
+    for router in _routers:
+        if router._old is stream:
+            return router
+    _routers.append(_Router(stream))
+    return _routers[-1]
 
 
 class _LazyFile:

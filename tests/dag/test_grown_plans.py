@@ -1,0 +1,175 @@
+"""Graphs that grow while they are evaluated to a folder."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ramify import DAG, DAGExecutionError, Extend, GrowthError, Job, RamifyWarning, after, closed
+
+MODES = ["thread", "subprocess", "process"]
+
+
+def four() -> int:
+    return 4
+
+
+def square(i: int) -> int:
+    return i * i
+
+
+def add_up(parts: list[int]) -> int:
+    return sum(parts)
+
+
+def grow(view: Any) -> None:
+    parts = []
+    for i in range(view["a"].result):
+        view[f"m/{i}"] = Job(square, {"i": i}, tags=["part"])
+    view.submit(len, parts, name="count")
+
+
+def reduce(view: Any) -> None:
+    view.submit(add_up, view.nodes("part"), name="total")
+
+
+def with_rules() -> DAG:
+    dag = DAG({"a": Job(four)})
+    dag.add_rule(after("a"), grow, may_add=["part", "m", "count"])
+    dag.add_rule(closed("part"), reduce, may_add="total")
+    return dag
+
+
+def split(n: int) -> Extend:
+    dag = DAG({k: Job(square, {"i": k}) for k in range(n)})
+    return Extend(dag, [dag[k] for k in range(n)], then=add_up)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_rules_add_jobs_whose_outputs_are_there(mode: str, tmp_path: Path) -> None:
+    outputs = with_rules().evaluate(tmp_path / "exp", execution_mode=mode, max_workers=2)
+    assert outputs["total"] == 14 and outputs["count"] == 0
+    assert {n: outputs["m"][n] for n in range(4)} == {n: n * n for n in range(4)}
+    assert (tmp_path / "exp/outputs/m/3.json").exists()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_jobs_add_jobs(mode: str, tmp_path: Path) -> None:
+    dag = DAG({"parts": Job(split, {"n": 4}, may_add=())})
+    dag["twice"] = Job(lambda x: 2 * x, {"x": dag["parts"]})
+    outputs = dag.evaluate(tmp_path / "exp", execution_mode=mode)
+    assert dict(outputs.items()) == {"parts": 14, "twice": 28}
+
+
+@pytest.mark.parametrize("mode", ["thread", "subprocess"])
+def test_maps_of_maps_and_loops(mode: str, tmp_path: Path) -> None:
+    dag = DAG()
+    nested = dag.map(split, dag.submit(lambda: [1, 2, 3]), name="map")
+    dag.submit(lambda x: x, dag.reduce(add_up, nested, name="sum"), name="end")
+    dag.repeat(lambda x: 2 * x, 1, until=lambda x: x > 20, name="loop")
+    outputs = dag.evaluate(tmp_path / "exp", execution_mode=mode)
+    assert outputs["map"] == [0, 1, 5] and outputs["end"] == 6 and outputs["loop"] == 32
+
+
+def test_a_second_run_reuses_what_rules_added(tmp_path: Path) -> None:
+    with_rules().evaluate(tmp_path / "exp", execution_mode="thread")
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "exp/outputs").rglob("*.json")}
+    outputs = with_rules().evaluate(tmp_path / "exp", execution_mode="thread", reuse="auto")
+    assert outputs["total"] == 14
+    assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "exp/outputs").rglob("*.json")}
+
+
+def test_a_rule_that_never_fires_is_named_and_a_failure_where_strict(tmp_path: Path) -> None:
+    dag = DAG({"a": Job(four)})
+    dag.add_rule(lambda view: "missing" in view, lambda view: None, name="idle")
+    with pytest.warns(RamifyWarning, match="'idle' waits for a node 'missing'"):
+        dag.evaluate(tmp_path / "one", execution_mode="thread")
+    with pytest.raises(DAGExecutionError, match="'idle' never fired"):
+        dag.evaluate(tmp_path / "two", execution_mode="thread", strict=True)
+
+
+def test_a_body_that_breaks_its_declaration_fails_the_run(tmp_path: Path) -> None:
+    dag = DAG({"a": Job(four)})
+    dag.add_rule(None, lambda view: view.submit(four, name="strange"), name="liar", may_add="pdf")
+    with pytest.raises(DAGExecutionError) as told:
+        dag.evaluate(tmp_path / "exp", execution_mode="thread")
+    assert isinstance(told.value.cause, GrowthError) or "may add 'pdf' only" in str(told.value)
+    assert not (tmp_path / "exp/outputs/strange.json").exists()
+
+
+def test_a_failure_below_a_job_that_added_it_is_told(tmp_path: Path) -> None:
+    def bad(n: int) -> Extend:
+        return Extend(DAG({"x": Job(lambda: 1 // 0)}))
+
+    dag = DAG({"parts": Job(bad, {"n": 4}, may_add=())})
+    with pytest.raises(DAGExecutionError) as told:
+        dag.evaluate(tmp_path / "exp", execution_mode="thread", on_failure="continue")
+    assert isinstance(told.value.cause, ZeroDivisionError)
+    assert set(told.value.failed_jobs) == {"parts", "parts/x"}
+
+
+SCRIPT = """
+    import os, signal, sys
+    from ramify import DAG, Job, after, closed
+
+    def note(what):
+        with open("notes", "a") as file:
+            file.write(what + "\\n")
+
+    def work(n):
+        note(f"ran {n}")
+        if os.path.exists("die") and n == int(open("die").read()):
+            os.unlink("die")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return n
+
+    def total(parts):
+        return sum(parts)
+
+    def make(start, count):
+        def body(view):
+            for n in range(start, start + count):
+                view.submit(work, n, name=f"n/{n}", tags=["part"], depends_on=view["first"])
+            if start + count < 30:
+                view.add_rule(after(f"n/{start}"), make(start + count, count), name=f"more {start}")
+        return body
+
+    dag = DAG({"first": Job(work, {"n": -1})})
+    dag.add_rule(after("first"), make(0, 10), name="begin", may_add=["part", "n"])
+    def finish(view):
+        view.submit(total, view.nodes("part"), name="total")
+
+    dag.add_rule(closed("part"), finish, may_add="total")
+
+    if __name__ == "__main__":
+        if sys.argv[1] == "go":
+            dag.evaluate("exp", execution_mode="thread")
+        else:
+            from ramify import resume
+            print(resume("exp")["total"])
+"""
+
+
+@pytest.mark.parametrize("victim", [-1, 0, 7, 13, 29])
+def test_a_run_whose_driver_was_killed_ends_in_the_same_graph(victim: int, tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(textwrap.dedent(SCRIPT))
+    (tmp_path / "die").write_text(str(victim))
+    run = [sys.executable, "flow.py"]
+    killed = subprocess.run(
+        [*run, "go"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert killed.returncode == -9, killed.stderr
+    again = subprocess.run(
+        [*run, "on"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.split() == [str(sum(range(30)))]
+    ran = (tmp_path / "notes").read_text().split("\n")[:-1]
+    twice = [what for what in set(ran) if ran.count(what) > 1]
+    assert twice == [f"ran {victim}"], "only what was under way is done again"
+    assert len(set(ran)) == 31
+    folder = tmp_path / "exp/outputs"
+    assert sorted(int(p.stem) for p in (folder / "n").glob("*.json")) == list(range(30))
