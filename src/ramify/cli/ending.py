@@ -11,6 +11,7 @@ from typing import Any
 
 from ramify.cli.find import handle_of
 from ramify.cli.output import hush, paint, put_json, put_lines
+from ramify.show.groups import GroupOf, first_key
 from ramify.show.text import Paint, duration, visible
 
 
@@ -22,6 +23,7 @@ class Ending:
         self.quiet = quiet
         self.as_json = as_json
         self.kept_stale: list[tuple[str, Any]] = []
+        self.group_of: GroupOf = first_key
 
     def of(self, act: Callable[[], object]) -> int:
         """Does it, tells how it ended, and returns the exit code. Other errors than failed jobs pass.
@@ -64,8 +66,6 @@ class Ending:
     def report(self, code: int) -> int:
         """Tells how the run ended, and returns the code."""
         from ramify.run.view import JOURNAL, RunView
-        from ramify.show.failure import failure_lines
-        from ramify.show.status import status_document
 
         if not os.path.exists(os.path.join(self.folder, JOURNAL)):  # interrupted before the run began
             return code
@@ -74,13 +74,25 @@ class Ending:
         if self.as_json:
             again = None if code == 0 else self.resume_command(handle)
             try:
-                put_json({**status_document(view), "exit_code": code, "resume": again, **self._stale()})
+                put_json({**self.document(view), "exit_code": code, "resume": again, **self._stale()})
             except BrokenPipeError:
                 hush()
         if code:
-            self.say(["", *failure_lines(view, paint(err=True), handle)], err=True)
+            self.say(["", *self.failures(view, handle)], err=True)
         self.say(self._summary(view, handle, code, paint(err=bool(code))), err=bool(code))
         return code
+
+    def document(self, view: Any) -> dict[str, Any]:
+        """What `--json` says of the run."""
+        from ramify.show.status import status_document
+
+        return status_document(view)
+
+    def failures(self, view: Any, handle: str) -> list[str]:
+        """What is said of jobs that failed."""
+        from ramify.show.failure import failure_lines
+
+        return failure_lines(view, paint(err=True), handle)
 
     def _stale(self) -> dict[str, Any]:
         if not self.kept_stale:
@@ -93,18 +105,18 @@ class Ending:
         from ramify.show.verdicts import stale_lines
         from ramify.show.watch import troubles
 
-        whole = summed(Groups(view.engine).all())
+        whole = summed(Groups(view.engine, self.group_of).all())
         told = ", ".join([f"{whole.done} of {whole.total} jobs done", *troubles(whole)])
         took = duration(seconds_of(view) or 0.0)
-        where = self.short(view.outputs)
+        where = self.short(self.outputs(view))
         name = pen.bold(visible(view.name))
-        lines = stale_lines(self.kept_stale, pen, "kept although stale") if self.kept_stale else []
+        lines = stale_lines(self.kept_stale, pen, "kept although stale", self.group_of)
         if code == 0:
             return [
                 *lines,
                 f"{pen.green('✓')} {name}: {told}, in {took}",
                 f"  {pen.dim('outputs')}  {where}",
-                f"  {pen.dim('look')}     {pen.cyan(shlex.join(['ramify', 'show', handle]))}",
+                f"  {pen.dim('look')}     {pen.cyan(self.look_command(handle))}",
             ]
         what = "interrupted" if code >= 128 else "failed"
         return [
@@ -113,6 +125,14 @@ class Ending:
             f"  {pen.dim('outputs')}  {where}",
             f"  {pen.dim('rest')}     {pen.cyan(self.resume_command(handle))}",
         ]
+
+    def outputs(self, view: Any) -> str:
+        """The folder that a person looks for results in."""
+        return str(view.outputs)
+
+    def look_command(self, handle: str) -> str:
+        """What shows the results."""
+        return shlex.join(["ramify", "show", handle])
 
     def resume_command(self, handle: str) -> str:
         """What goes on with the run as it is."""

@@ -6,6 +6,7 @@ be done while another thread drives.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -51,8 +52,21 @@ _FIELDS: Final = Counts.__struct_fields__
 _STATES: Final = (SUCCEEDED, REUSED, FAILED, RUNNING, BLOCKED, CANCELLED)
 
 
+GroupOf = Callable[[str], str]
+"""From the id of a job to the name of its group."""
+
+
+def first_key(job_id: str) -> str:
+    """The first key of an id, encoded.
+
+    >>> first_key("scores/m1/3")
+    'scores'
+    """
+    return job_id.partition("/")[0]
+
+
 class Groups:
-    """The groups of a run, in the order of their first jobs.
+    """The groups of a run, in the order of their first jobs; `group_of` says what they are.
 
     >>> from ramify.core.engine import Engine
     >>> engine = Engine(); a = engine.add("g/1"); _ = engine.add("g/2"); _ = engine.add("last", (a,))
@@ -60,8 +74,9 @@ class Groups:
     (['g', 'last'], 2)
     """
 
-    def __init__(self, engine: Columns) -> None:
+    def __init__(self, engine: Columns, group_of: GroupOf = first_key) -> None:
         self.engine = engine
+        self._group_of = group_of
         self._known = 0
         self._spans: dict[str, list[list[int]]] = {}
         self.update()
@@ -74,7 +89,7 @@ class Groups:
         for node in range(known, self._known):
             if flags[node] & KIND == GATHER or flags[node] & RULE:
                 continue
-            name = keys[node].partition("/")[0]
+            name = self._group_of(keys[node])
             found = spans.get(name)
             if found is None:
                 spans[name] = [[node, node + 1]]
@@ -85,7 +100,7 @@ class Groups:
 
     @property
     def names(self) -> list[str]:
-        """The first keys, encoded."""
+        """What they are called."""
         return list(self._spans)
 
     def counts(self, name: str) -> Counts:

@@ -11,7 +11,7 @@ from typing import Any, Final, TextIO
 from ramify.core.columns import Columns
 from ramify.core.graph import GATHER, KIND
 from ramify.ports import Observer
-from ramify.show.groups import Counts, summed
+from ramify.show.groups import Counts, GroupOf, first_key, summed
 from ramify.show.text import duration, is_terminal, rate
 from ramify.show.watch import Changes, Watch, troubles
 
@@ -23,13 +23,16 @@ _LATEST: Final = 30.0
 
 
 def make_progress(
-    progress: bool, callback: Callable[[str], object] | None = None, stream: TextIO | None = None
+    progress: bool,
+    callback: Callable[[str], object] | None = None,
+    stream: TextIO | None = None,
+    group_of: GroupOf = first_key,
 ) -> list[Observer]:
     """The observers for `progress=` and `progress_callback=`: none, one that calls, or one that prints.
 
     A callback alone turns progress on, and nothing is printed then. What is printed goes to `stream`, the
     standard error by default: live lines on a terminal; plain ones where there is none, where TERM is `dumb`,
-    and where CI is set.
+    and where CI is set. Jobs are told by group, which `group_of` gives for an id.
     """
     if callback is not None:
         return [CallbackProgress(callback)]
@@ -39,8 +42,8 @@ def make_progress(
     if is_terminal(out) and not os.environ.get("CI"):
         from ramify.show.live import LiveProgress
 
-        return [LiveProgress(out)]
-    return [LineProgress(out)]
+        return [LiveProgress(out, group_of)]
+    return [LineProgress(out, group_of)]
 
 
 class CallbackProgress:
@@ -104,8 +107,8 @@ class CallbackProgress:
 class LineProgress(Watch):
     """Plain lines with the time: at most one every two seconds, one for every tenth of the jobs."""
 
-    def __init__(self, stream: TextIO) -> None:
-        super().__init__(stream)
+    def __init__(self, stream: TextIO, group_of: GroupOf = first_key) -> None:
+        super().__init__(stream, group_of)
         self._told_at = self.began
         self._told_share = 0.0
 

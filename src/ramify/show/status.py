@@ -8,7 +8,7 @@ from typing import Any
 
 from ramify.core.graph import GATHER, KIND
 from ramify.run.view import JobView, RunView
-from ramify.show.groups import Counts, Groups, fold, summed
+from ramify.show.groups import Counts, GroupOf, Groups, first_key, fold, summed
 from ramify.show.text import Paint, duration, moment, one_line, table, visible
 from ramify.show.watch import troubles
 
@@ -18,12 +18,12 @@ _LINES = 40
 _PAINT = {"COMPLETED": "green", "FAILED": "red", "LOST": "red", "CANCELLED": "yellow", "RUNNING": "cyan"}
 
 
-def status_document(view: RunView, jobs: bool = False) -> dict[str, Any]:
+def status_document(view: RunView, jobs: bool = False, group_of: GroupOf = first_key) -> dict[str, Any]:
     """What `ramify status --json` says: the run, its counts, its groups, and the jobs if asked for.
 
     Times are seconds since the epoch, spans are seconds, paths are absolute.
     """
-    groups = Groups(view.engine).all()
+    groups = Groups(view.engine, group_of).all()
     document = {
         "name": view.name,
         "label": view.label,
@@ -117,9 +117,11 @@ def paint_status(status: str, paint: Paint) -> str:
     return str(getattr(paint, name)(status)) if name else status
 
 
-def status_lines(view: RunView, paint: Paint, failed: bool = False) -> list[str]:
+def status_lines(
+    view: RunView, paint: Paint, failed: bool = False, group_of: GroupOf = first_key
+) -> list[str]:
     """What `ramify status` prints; with `failed`, a line for every failed job instead of the groups."""
-    groups = Groups(view.engine).all()
+    groups = Groups(view.engine, group_of).all()
     lines = [*_head(view, summed(groups), paint), ""]
     live = view.status == "RUNNING"
     lines += _failed_table(view, paint, None) if failed else _group_table(groups, paint, live)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from ramify.plan.definition import Definition
 from ramify.rebuild.trace import LOAD, MAYBE, REUSE, RUN, SKIP, Cause
 from ramify.run.judge import Verdict
+from ramify.show.groups import GroupOf, first_key
 from ramify.show.text import Paint, visible
 
 _ORDER: Final = (RUN, MAYBE, LOAD, REUSE, SKIP)
@@ -24,13 +25,15 @@ _MOST_STALE: Final = 12
 """So many groups with stale results are told before a run."""
 
 
-def plan_lines(verdicts: Sequence[Verdict], pen: Paint, *, every: bool = False) -> list[str]:
+def plan_lines(
+    verdicts: Sequence[Verdict], pen: Paint, *, every: bool = False, group_of: GroupOf = first_key
+) -> list[str]:
     """The verdicts as lines, parents before children, and a last line that sums them up."""
     if every or len(verdicts) <= _MOST:
         width = max((len(visible(v.job_id)) for v in verdicts), default=0)
         lines = [_line(v.verdict, visible(v.job_id).ljust(width), v.cause.text, pen) for v in verdicts]
     else:
-        lines = _by_group(verdicts, pen)
+        lines = _by_group(verdicts, pen, group_of)
     return [*lines, "", _total(verdicts, pen)]
 
 
@@ -38,11 +41,11 @@ def _line(verdict: str, name: str, why: str, pen: Paint) -> str:
     return f"{coloured(verdict.ljust(6), verdict, pen)} {name}  {pen.dim(visible(why))}"
 
 
-def _by_group(verdicts: Sequence[Verdict], pen: Paint) -> list[str]:
+def _by_group(verdicts: Sequence[Verdict], pen: Paint, group_of: GroupOf) -> list[str]:
     """One line for each group, verdict and cause, in the order in which they come first."""
     found: dict[tuple[str, str, str], int] = {}
     for v in verdicts:
-        key = v.job_id.partition("/")[0], v.verdict, v.cause.text
+        key = group_of(v.job_id), v.verdict, v.cause.text
         found[key] = found.get(key, 0) + 1
     if len(found) > _MOST:
         return _by_cause(found, pen)
@@ -71,11 +74,13 @@ def _by_cause(found: dict[tuple[str, str, str], int], pen: Paint) -> list[str]:
     return lines
 
 
-def stale_lines(stale: Sequence[tuple[str, Cause]], pen: Paint, what: str) -> list[str]:
+def stale_lines(
+    stale: Sequence[tuple[str, Cause]], pen: Paint, what: str, group_of: GroupOf = first_key
+) -> list[str]:
     """One line for each group and cause of results that do not stand, under a heading."""
     found: dict[tuple[str, str], int] = {}
     for job_id, cause in stale:
-        key = job_id.partition("/")[0], cause.text
+        key = group_of(job_id), cause.text
         found[key] = found.get(key, 0) + 1
     lines = [
         f"  {pen.yellow(what)}  {visible(group)}{f' x {count}' if count > 1 else ''}  {pen.dim(visible(why))}"

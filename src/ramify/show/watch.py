@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final, TextIO
 
 from ramify.core.columns import Columns
-from ramify.show.groups import Counts, Groups
+from ramify.show.groups import Counts, GroupOf, Groups, first_key
 from ramify.show.text import one_line, visible
 
 Changes = Sequence[tuple[str, int, float, Any]]
@@ -19,8 +19,9 @@ _FAILURES: Final = 10
 class Watch:
     """What live and plain lines share: the groups, the clock, and failures as they come."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, group_of: GroupOf = first_key) -> None:
         self.stream = stream
+        self._group_of = group_of
         self.name = ""
         self.groups: Groups | None = None
         self.began = time.monotonic()
@@ -30,7 +31,7 @@ class Watch:
 
     def begin(self, engine: Columns, facts: dict[str, Any]) -> None:
         """The run is about to start: which graph, and the run's name."""
-        self.groups = Groups(engine)
+        self.groups = Groups(engine, self._group_of)
         self.name = str(facts.get("name", ""))
         self.began = time.monotonic()
 
