@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ramify.cli.find import RUN_HELP, complete_run_or_job, find_run_and_jobs, ids_of
+from ramify.cli.find import RUN_HELP, complete_run_or_job, find_run_and_jobs, ids_of, instance_option
 from ramify.cli.output import json_option, put_json, put_lines, verbose_option
 from ramify.run.control import Cancel, ask, asker
 from ramify.run.view import RunView
@@ -17,6 +17,7 @@ from ramify.show.text import visible
 @click.argument("words", nargs=-1, metavar="[RUN] [JOB...]", shell_complete=complete_run_or_job)
 @click.option("--force/--no-force", default=True, help="Stop what runs, or let it finish [--force].")
 @click.option("--why", default="", help="What the journal is to say of the reason.")
+@instance_option
 @verbose_option
 @json_option
 def cancel(words: tuple[str, ...], force: bool, why: str, as_json: bool, **_: Any) -> int:

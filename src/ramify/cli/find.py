@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from typing import Any, Final, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -16,17 +18,54 @@ from ramify.settings import project_home
 from ramify.show.status import shortest
 
 RUN_HELP = "RUN is a name, a part of one, `latest` (the default), or a folder."
+INSTANCE: Final = "RAMIFY_PIPELINE_INSTANCE_DIR"
+"""The variable that says which instance of a pipeline is meant."""
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def instance_option(command: _Command) -> _Command:
+    """`-pid`, by which commands about runs are told an instance of a pipeline: its latest run is meant."""
+    return click.option(
+        "-pid",
+        "--pipeline-instance-dir",
+        "--instance-dir",
+        "--instance-directory",
+        "instance",
+        type=click.Path(file_okay=False),
+        envvar=INSTANCE,
+        expose_value=False,
+        callback=_keep_instance,
+        help="The latest run of the pipeline in this folder.",
+    )(command)
+
+
+def _keep_instance(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    from click.core import ParameterSource
+
+    if value is not None:
+        said = ctx.get_parameter_source(str(param.name)) == ParameterSource.COMMANDLINE
+        ctx.meta[INSTANCE] = os.path.abspath(value), said
+
+
+def _instance() -> tuple[str | None, bool]:
+    """The instance that is meant, and whether the command line says so."""
+    ctx = click.get_current_context(silent=True)
+    found: tuple[str | None, bool] = (None, False) if ctx is None else ctx.meta.get(INSTANCE, (None, False))
+    return found
 
 
 def find_run(text: str | None) -> RunView:
     """The run that is meant; raises `UnknownRunError` where there is none, or where several could be."""
-    return RunView(find_run_folder(text or "latest"))
+    folder = text or _instance()[0] or "latest"
+    engine = os.path.join(folder, ".ramify", "@run")
+    return RunView(find_run_folder(engine if os.path.isdir(engine) else folder))
 
 
 def find_run_and_jobs(words: Sequence[str]) -> tuple[RunView, list[str]]:
     """A run and the words after it; the first word may be left out, and the latest run is meant then."""
-    if not words:
-        return find_run(None), []
+    if not words or _instance()[1]:
+        return find_run(None), list(words)
     try:
         return find_run(words[0]), list(words[1:])
     except UnknownRunError as error:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from ramify.cli.find import RUN_HELP, complete_run, find_run
+from ramify.cli.find import RUN_HELP, complete_run, find_run, instance_option
 from ramify.cli.output import json_option, put_json, put_lines, verbose_option
 from ramify.core.graph import GATHER, KIND
 from ramify.files.local import write_atomic
@@ -46,6 +46,7 @@ _FILMS: Final = {"frames": ("",), "animate": (".html", ".htm"), "gif": (".gif",)
     show_default=True,
     help="With more nodes than this, those of like names are drawn as one.",
 )
+@instance_option
 @verbose_option
 @json_option
 def graph(

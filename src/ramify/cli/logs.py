@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from ramify.cli.find import RUN_HELP, complete_run_or_job, find_run_and_jobs, ids_of
+from ramify.cli.find import RUN_HELP, complete_run_or_job, find_run_and_jobs, ids_of, instance_option
 from ramify.cli.output import json_option, paint, put_json, verbose_option
 from ramify.errors import JobIdError
 from ramify.files.lock import read_holder
@@ -37,6 +37,7 @@ class Log:
 @click.argument("words", nargs=-1, metavar="[RUN] [JOB]...", shell_complete=complete_run_or_job)
 @click.option("--attempt", type=click.IntRange(1), help="This attempt [the last].")
 @click.option("-f", "--follow", is_flag=True, help="Go on printing until the run is over.")
+@instance_option
 @verbose_option
 @json_option
 def logs(words: tuple[str, ...], attempt: int | None, follow: bool, as_json: bool, **_: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from ramify.cli.find import RUN_HELP, complete_run, find_run, handle_of
+from ramify.cli.find import RUN_HELP, complete_run, find_run, handle_of, instance_option
 from ramify.cli.output import json_option, paint, put_json, put_lines, verbose_option
 from ramify.run.view import RunView
 from ramify.show.failure import failure_lines, next_command
@@ -24,6 +24,7 @@ _EVERY: Final = 1.0
 @click.option("--jobs", "with_jobs", is_flag=True, help="With --json: every job too.")
 @click.option("-w", "--watch", is_flag=True, help="Look again every second until the run is over.")
 @click.option("--follow", is_flag=True, help="Print a line for each growth and change until the run is over.")
+@instance_option
 @verbose_option
 @json_option
 def status(

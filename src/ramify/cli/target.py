@@ -1,4 +1,4 @@
-"""A target, `file.py:name` or `module:name`, and the graph that it leads to."""
+"""A target, `file.py:name` or `module:name`, and the graph or the pipeline that it leads to."""
 
 from __future__ import annotations
 
@@ -6,13 +6,23 @@ import os
 import sys
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from ramify.dag.draft import DAG
 from ramify.dag.grid import ParametrizedJob
 from ramify.errors import TargetError
 
+if TYPE_CHECKING:
+    from ramify.pipeline.pipeline import Pipeline
+
 Draft = DAG | ParametrizedJob
+
+
+class PipelineTarget(NamedTuple):
+    """A pipeline, and what its target calls it: instances are called so where nothing else is said."""
+
+    pipeline: Pipeline
+    name: str
 
 
 def load_target(text: str) -> Draft:
@@ -22,6 +32,36 @@ def load_target(text: str) -> Draft:
     folder and the file's are put first on the import path. Raises `TargetError` that lists what is there, and
     one with the user's own frames where the file or the function raises.
     """
+    found = load_any(text)
+    if isinstance(found, PipelineTarget):
+        raise TargetError(
+            f"{text} is a pipeline, and a graph is wanted: say its instance, -pid FOLDER", target=text
+        )
+    return found
+
+
+def load_pipeline(text: str) -> PipelineTarget:
+    """The pipeline that a target names: one, a function without parameters that returns one, or a generator
+    function of one parameter.
+    """
+    found = load_any(text)
+    if not isinstance(found, PipelineTarget):
+        raise TargetError(
+            f"{text} is a {type(found).__name__}, and a pipeline is wanted: a generator function of one "
+            "parameter, or a function without parameters that returns create_pipeline(...)",
+            target=text,
+        )
+    return found
+
+
+def load_any(text: str) -> Draft | PipelineTarget:
+    """The graph or the pipeline that a target names."""
+    found, name = load_object(text)
+    return _as_known(found, text, name)
+
+
+def load_object(text: str) -> tuple[Any, str]:
+    """What stands under a target, nothing called yet, and its name."""
     from ramify.values.sources import import_current_sources
 
     import_current_sources()
@@ -32,7 +72,7 @@ def load_target(text: str) -> Draft:
         _first_on_path(os.getcwd())
         module = _guarded(lambda: _import_module(place, text), f"importing {place}")
     found = _named(module, name, text) if name else _only(module, place)
-    return _as_draft(found, text)
+    return found, name.split(".")[-1] if name else str(getattr(found, "__name__", ""))
 
 
 def _import_file(path: str) -> ModuleType:
@@ -126,8 +166,29 @@ def _only(module: ModuleType, place: str) -> Any:
         if chosen:
             names = " or ".join(f"{place}:{name}" for name in chosen)
             raise TargetError(f"{place} has {len(chosen)} graphs: say which, {names}", target=place)
-    found = getattr(module, "dag", None)
-    return found if callable(found) else _nothing(module, f"there is no graph in {place}", place)
+    pipelines = [thing for thing in vars(module).values() if _is_pipeline(thing)]
+    if len(pipelines) == 1:
+        return pipelines[0]
+    for name in ("dag", "pipeline"):
+        found = getattr(module, name, None)
+        if callable(found):
+            return found
+    return _nothing(module, f"there is no graph in {place}", place)
+
+
+def _is_pipeline(thing: Any) -> bool:
+    if "ramify.pipeline.pipeline" not in sys.modules:  # so nobody can have made one
+        return False
+    from ramify.pipeline.pipeline import Pipeline
+
+    return isinstance(thing, Pipeline)
+
+
+def _is_generator(thing: Any) -> bool:
+    """Whether this is the generator of a pipeline: it yields, and takes the dsl and nothing else."""
+    import inspect
+
+    return inspect.isgeneratorfunction(inspect.unwrap(thing)) and len(_needs(thing)) == 1
 
 
 def _of_type(module: ModuleType, kind: type) -> dict[str, Any]:
@@ -152,7 +213,7 @@ def _may_make_one(module: ModuleType, name: str, thing: Any) -> bool:
         and not name.startswith("_")
         and callable(thing)
         and not isinstance(thing, type)
-        and not _needs(thing)
+        and (not _needs(thing) or _is_generator(thing))
     )
 
 
@@ -172,8 +233,12 @@ def _title(module: ModuleType) -> str:
     return os.path.basename(getattr(module, "__file__", None) or module.__name__)
 
 
-def _as_draft(found: Any, text: str) -> Draft:
+def _as_known(found: Any, text: str, name: str) -> Draft | PipelineTarget:
     if callable(found) and not isinstance(found, type | DAG | ParametrizedJob):
+        if _is_generator(found):
+            from ramify.pipeline.pipeline import create_pipeline
+
+            return PipelineTarget(create_pipeline(found), name)
         needed = _needs(found)
         if needed:
             raise TargetError(
@@ -182,11 +247,14 @@ def _as_draft(found: Any, text: str) -> Draft:
                 target=text,
             )
         found = _guarded(found, f"calling {text}")
+    if _is_pipeline(found):
+        return PipelineTarget(found, name or found.name)
     if isinstance(found, DAG | ParametrizedJob):
         return found
     raise TargetError(
-        f"{text} is a {type(found).__name__}: a target is a DAG, a ParametrizedJob, or a function without "
-        "parameters that returns one" + ("; put the job into a DAG" if _is_job(found) else ""),
+        f"{text} is a {type(found).__name__}: a target is a DAG, a ParametrizedJob, a pipeline, a function "
+        "without parameters that returns one, or a generator of tasks"
+        + ("; put the job into a DAG" if _is_job(found) else ""),
         target=text,
     )
 

@@ -8,7 +8,15 @@ from typing import Any
 
 import click
 
-from ramify.cli.find import RUN_HELP, complete_run, complete_target, find_run, handle_of, ids_of
+from ramify.cli.find import (
+    RUN_HELP,
+    complete_run,
+    complete_target,
+    find_run,
+    handle_of,
+    ids_of,
+    instance_option,
+)
 from ramify.cli.output import json_option, paint, put_json, put_lines, verbose_option
 from ramify.cli.reusing import latest_folder, target_name
 
@@ -18,6 +26,7 @@ from ramify.cli.reusing import latest_folder, target_name
 @click.argument("target", required=False, shell_complete=complete_target)
 @click.option("--run", "run", shell_complete=complete_run, help="Which run [latest].")
 @click.option("-o", "--output", type=click.Path(file_okay=False), help="With TARGET: folder of the outputs.")
+@instance_option
 @verbose_option
 @json_option
 def why(key: str, target: str | None, run: str | None, output: str | None, as_json: bool, **_: Any) -> int:
