@@ -55,6 +55,11 @@ def _instance() -> tuple[str | None, bool]:
     return found
 
 
+def instance_said() -> str | None:
+    """The instance that `-pid` or the environment names, where this command takes one."""
+    return _instance()[0]
+
+
 def find_run(text: str | None) -> RunView:
     """The run that is meant; raises `UnknownRunError` where there is none, or where several could be."""
     folder = text or _instance()[0] or "latest"

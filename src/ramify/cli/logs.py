@@ -15,6 +15,7 @@ from ramify.cli.find import RUN_HELP, complete_run_or_job, find_run_and_jobs, id
 from ramify.cli.output import json_option, paint, put_json, verbose_option
 from ramify.errors import JobIdError
 from ramify.files.lock import read_holder
+from ramify.pipeline.folders import instance_of_run
 from ramify.run.history import History
 from ramify.run.view import LOGS, RunView
 from ramify.show.text import visible
@@ -78,9 +79,26 @@ def _logs(view: RunView, chosen: Iterable[str], attempt: int | None) -> Iterator
     for job_id in chosen:
         node = view.engine.number[job_id]
         number = attempt or view.engine.attempts[node]
-        path = view.log_of(node, number) if number else None
+        path = _path_of(view, node, number) if number else None
         if path is not None:
             yield Log(job_id, number, path)
+
+
+def _path_of(view: RunView, node: int, number: int) -> str | None:
+    """The log of an attempt; a task of a pipeline has one log for all attempts, in its own folder."""
+    instance = instance_of_run(view.folder)
+    if instance is None:
+        return view.log_of(node, number)
+    path = task_log(instance, view.engine.keys[node])
+    return path if os.path.exists(path) else None
+
+
+def task_log(instance: str, job_id: str) -> str:
+    """Where a task of a pipeline prints to."""
+    from ramify.core.keys import decode_key
+    from ramify.pipeline.instance import Instance
+
+    return Instance(instance).task(str(decode_key(job_id))).log
 
 
 def _check_found(
@@ -147,6 +165,7 @@ class Follower:
         self.attempt = attempt
         self.many = len(chosen) > 1
         self._names = {log_name(job_id, 1): job_id for job_id in chosen}
+        self._instance = instance_of_run(view.folder)
         self._read: dict[str, int] = {}
         self._rest: dict[str, bytes] = {}
 
@@ -174,6 +193,12 @@ class Follower:
                 self._take(job_id, data)
 
     def _files(self) -> Iterator[tuple[str, str]]:
+        if self._instance is not None:
+            for job_id in self._names.values():
+                path = task_log(self._instance, job_id)
+                if os.path.exists(path):
+                    yield path, job_id
+            return
         for folder, _, names in os.walk(self.folder):
             for name in names:
                 path = os.path.join(folder, name)

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import sys
 from contextlib import redirect_stdout
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from ramify.cli.find import complete_target
 from ramify.cli.output import json_option, paint, put_json, put_lines, verbose_option
+from ramify.cli.pipeline_options import default_instance, instance_flag
 from ramify.cli.reusing import reuse_options, reuse_words, target_name
 from ramify.settings import read_settings
 
 
+class Place(NamedTuple):
+    """Where the run would be, and how much of it is to be told; what is of pipelines alone comes last."""
+
+    folder: str | None
+    instance: str | None = None
+    until: tuple[str, ...] = ()
+    every: bool = False
+    tree: bool = False
+
+
 @click.command()
 @click.argument("target", shell_complete=complete_target)
+@instance_flag
+@click.option("--until", multiple=True, metavar="GLOB", help="Tasks not to start, nor what needs them.")
 @click.option("-o", "--output", type=click.Path(file_okay=False), help="Folder of the run [a new one].")
 @reuse_options
 @click.option("--all", "every", is_flag=True, help="Tell of every job, however many there are.")
@@ -24,6 +37,8 @@ from ramify.settings import read_settings
 @json_option
 def plan(
     target: str,
+    instance: str | None,
+    until: tuple[str, ...],
     force: tuple[str, ...],
     force_all: bool,
     reuse_from: tuple[str, ...],
@@ -41,24 +56,32 @@ def plan(
     """
     settings = read_settings(flags)
     words = reuse_words(settings, force, force_all, reuse_from)
-    show_plan(target, settings.output, words, as_json=as_json, every=every, tree=tree)
+    show_plan(target, Place(settings.output, instance, until, every, tree), words, as_json=as_json)
     return 0
 
 
-def show_plan(
-    target: str, folder: str | None, words: dict[str, Any], *, as_json: bool, every: bool, tree: bool
-) -> None:
+def show_plan(target: str, place: Place, words: dict[str, Any], *, as_json: bool) -> None:
     """Judges the target and prints the verdicts."""
-    from ramify.cli.target import load_target
+    from ramify.cli.target import PipelineTarget, load_any
     from ramify.dag.preview import preview
     from ramify.show.verdicts import plan_lines, tree_lines
 
     with redirect_stdout(sys.stderr if as_json else sys.stdout):
-        draft = load_target(target)
-    found = preview(draft, folder, of=target_name(target), **words)
+        draft = load_any(target)
+    if isinstance(draft, PipelineTarget):
+        from ramify.cli.pipeline_run import show_pipeline_plan
+
+        show_pipeline_plan(
+            draft,
+            place._replace(instance=place.instance or default_instance(draft)),
+            force=words["force"],
+            as_json=as_json,
+        )
+        return
+    found = preview(draft, place.folder, of=target_name(target), **words)
     if as_json:
         put_json(found.to_dict())
-    elif tree:
+    elif place.tree:
         put_lines(tree_lines(found.verdicts, found.definitions, paint()))
     else:
-        put_lines(plan_lines(found.verdicts, paint(), every=every))
+        put_lines(plan_lines(found.verdicts, paint(), every=place.every))

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 import click
 
 from ramify.cli.ending import Ending
-from ramify.cli.find import RUN_HELP, complete_run, find_run
+from ramify.cli.find import RUN_HELP, complete_run, find_run, instance_option
 from ramify.cli.output import RETRIES_HELP, json_option, verbose_option
+from ramify.pipeline.folders import instance_of_run
 from ramify.run.view import RunView
 from ramify.settings import MODES
 
@@ -41,6 +42,7 @@ def driver_options(command: _Command) -> _Command:
 
 @click.command(epilog=RUN_HELP)
 @click.argument("run", required=False, shell_complete=complete_run)
+@instance_option
 @driver_options
 @verbose_option
 @json_option
@@ -53,7 +55,27 @@ def resume(run: str | None, as_json: bool, **flags: Any) -> int:
 
     Example: ramify resume latest -j 4
     """
-    return go_on(find_run(run), flags, as_json=as_json)
+    view = find_run(run)
+    instance = instance_of_run(view.folder)
+    if instance is not None:
+        return go_on_with_pipeline(instance, flags, as_json=as_json)
+    return go_on(view, flags, as_json=as_json)
+
+
+def go_on_with_pipeline(instance: str, flags: dict[str, Any], *, as_json: bool, **wishes: Any) -> int:
+    """Runs the pipeline of an instance again: what is complete stays, the generator yields the rest."""
+    from ramify.cli.pipeline_options import pipeline_of
+    from ramify.cli.pipeline_run import PipelineRun
+    from ramify.cli.pipeline_wishes import Wishes
+
+    said, target = pipeline_of(flags.get("pipeline"), instance)
+    options = {name: flags[name] for name in ("retries", "deadline") if flags.get(name) is not None}
+    wanted = Wishes(jobs=flags.get("jobs"), options={**options, **wishes.pop("options", {})}, **wishes)
+    quiet = bool(flags.get("quiet"))
+    verbose = bool(flags.get("verbose"))
+    return PipelineRun(
+        said, target, instance, wanted, quiet=quiet, as_json=as_json, verbose=verbose
+    ).carry_out()
 
 
 def go_on(

@@ -6,16 +6,34 @@ import os
 import shlex
 import sys
 from contextlib import redirect_stdout
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from ramify.cli.ending import Ending, shortened
 from ramify.cli.find import complete_target
 from ramify.cli.output import RETRIES_HELP, json_option, paint, verbose_option
+from ramify.cli.pipeline_options import (
+    default_instance,
+    instance_flag,
+    pipeline_flag,
+    refuse_flags,
+    sleep_flag,
+)
+from ramify.cli.pipeline_wishes import Wishes
+from ramify.cli.plan import Place, show_plan
 from ramify.cli.reusing import reuse_options, reuse_words, target_name
 from ramify.errors import RamifyError
 from ramify.settings import MODES, RUNS, Settings, project_home, read_settings
+
+if TYPE_CHECKING:
+    from ramify.cli.pipeline_run import PipelineRun
+    from ramify.cli.target import PipelineTarget
+
+PIPELINE_FLAGS: Final = ("until", "restart_failed", "reset_failed", "sleep_schedule", "instance")
+GRAPH_FLAGS: Final = (
+    "output", "mode", "timeout", "reuse", "reuse_from", "skip_completed", "strict", "max_growths"
+)  # fmt: skip
 
 _FLAGS: Final = {
     "jobs": "-j",
@@ -29,7 +47,13 @@ _FLAGS: Final = {
 
 
 @click.command()
-@click.argument("target", shell_complete=complete_target)
+@click.argument("target", required=False, shell_complete=complete_target)
+@pipeline_flag
+@instance_flag
+@click.option("--until", multiple=True, metavar="GLOB", help="Tasks not to start, nor what needs them.")
+@click.option("--restart-failed", is_flag=True, help="Failed tasks go on at their step.")
+@click.option("--reset-failed", is_flag=True, help="Failed tasks begin anew, with no outputs.")
+@sleep_flag
 @click.option(
     "-o", "--output", type=click.Path(file_okay=False), help="Folder of the run [.ramify/@runs/NAME]."
 )
@@ -49,7 +73,13 @@ _FLAGS: Final = {
 @verbose_option
 @json_option
 def run(
-    target: str,
+    target: str | None,
+    pipeline: str | None,
+    instance: str | None,
+    until: tuple[str, ...],
+    restart_failed: bool,
+    reset_failed: bool,
+    sleep_schedule: tuple[float, ...] | None,
     name: str | None,
     force: tuple[str, ...],
     force_all: bool,
@@ -62,21 +92,26 @@ def run(
 ) -> int:
     """Run a flow: every job of TARGET, in order and side by side; what still holds is not run again.
 
-    TARGET is file.py:name or module:name: a DAG, a ParametrizedJob, or a function without parameters that
-    returns one. `file.py` alone will do where it has one DAG, or one called `dag`.
+    TARGET is file.py:name or module:name: a DAG, a ParametrizedJob, a pipeline, a function without parameters
+    that returns one, or the generator of a pipeline. `file.py` alone will do where it has one DAG, or one
+    called `dag`. A pipeline runs in a folder, its instance: that of -pid, else ./NAME; after a failure
+    it goes on with the rest.
 
     Example: ramify run flow.py -j 4
     """
+    target = target or pipeline
+    if target is None:
+        raise click.UsageError("say what to run: file.py:name or module:name")
     settings = read_settings(flags)
+    wishes = Wishes(settings.jobs, until, restart_failed, reset_failed, sleeps=sleep_schedule or ())
     words = reuse_words(settings, force, force_all, reuse_from)
     if dry_run:
-        from ramify.cli.plan import show_plan
-
-        show_plan(target, settings.output, words, as_json=as_json, every=False, tree=False)
+        place = Place(settings.output, instance, until, every=settings.verbose)
+        show_plan(target, place, words, as_json=as_json)
         return 0
     words = {**words, "strict": strict, "max_growths": max_growths}
     said = {flag: value for flag, value in flags.items() if value is not None}
-    return Flow(target, name, settings, said, words, as_json).carry_out()
+    return Flow(target, name, settings, said, words, as_json).carry_out(wishes, instance)
 
 
 class Flow:
@@ -94,8 +129,10 @@ class Flow:
         from ramify.run.limits import cores
 
         self.target = target
+        self.settings = settings
         self.flags = flags
         self.as_json = as_json
+        self.given_name = name
         self.name = name or _new_name()
         self.folder = settings.output or os.path.join(project_home(), RUNS, self.name)
         self.ending = RunEnding(self, quiet=settings.quiet or as_json)
@@ -111,14 +148,18 @@ class Flow:
             **words,
         }
 
-    def carry_out(self) -> int:
+    def carry_out(self, wishes: Wishes, instance: str | None) -> int:
         """Loads the target, runs it, and returns the exit code; nothing has run when this raises."""
+        from ramify.cli.target import PipelineTarget
         from ramify.dag.evaluate import evaluate_draft
         from ramify.run.options import Options
         from ramify.show.progress import make_progress
 
         Options(**self.options).check()
         draft = self._load()
+        if isinstance(draft, PipelineTarget):
+            return self._pipeline(draft, wishes, instance).carry_out()
+        refuse_flags(f"{self.target} is a graph", PIPELINE_FLAGS)
         plan, outputs = (os.path.join(self.folder, name) for name in ("plan", "outputs"))
         watching: dict[str, Any] = {
             "observers": make_progress(not self.ending.quiet),
@@ -128,10 +169,30 @@ class Flow:
         return self.ending.of(lambda: evaluate_draft(draft, plan, outputs, **watching, **self.options))
 
     def _load(self) -> Any:
-        from ramify.cli.target import load_target
+        from ramify.cli.target import load_any
 
         with redirect_stdout(sys.stderr if self.as_json else sys.stdout):
-            return load_target(self.target)
+            return load_any(self.target)
+
+    def _pipeline(self, target: PipelineTarget, wishes: Wishes, instance: str | None) -> PipelineRun:
+        """The run of a pipeline, with those of the options that mean something there."""
+        from ramify.cli.pipeline_run import PipelineRun
+
+        refuse_flags(f"{self.target} is a pipeline", GRAPH_FLAGS)
+        settings = self.settings
+        wishes.keep_stale = bool(settings.keep_stale)
+        words = {name: self.options[name] for name in ("retries", "deadline", "force")}
+        words["name"] = self.given_name
+        wishes.options = {name: value for name, value in words.items() if value}
+        return PipelineRun(
+            self.target,
+            target,
+            instance or default_instance(target),
+            wishes,
+            quiet=settings.quiet,
+            as_json=self.as_json,
+            verbose=settings.verbose,
+        )
 
     def _announce(self, run: object) -> None:
         """The first line: what is run, and where."""

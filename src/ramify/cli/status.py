@@ -10,9 +10,11 @@ import click
 
 from ramify.cli.find import RUN_HELP, complete_run, find_run, handle_of, instance_option
 from ramify.cli.output import json_option, paint, put_json, put_lines, verbose_option
+from ramify.pipeline.folders import instance_of_run
 from ramify.run.view import RunView
 from ramify.show.failure import failure_lines, next_command
 from ramify.show.status import status_document, status_lines
+from ramify.show.text import Paint
 
 _EVERY: Final = 1.0
 """Seconds between two looks with `--watch`."""
@@ -38,7 +40,7 @@ def status(
         raise click.UsageError("--follow prints lines as they come: give it without --watch and --json")
     view = find_run(run)
     if as_json:
-        put_json(status_document(view, with_jobs))
+        put_json(_document(view, with_jobs))
         return
     if follow:
         view = _followed(view)
@@ -47,13 +49,31 @@ def status(
     put_lines(_lines(view, failed))
 
 
+def _document(view: RunView, with_jobs: bool) -> dict[str, Any]:
+    """The state of the run, and its failures by kind; of a pipeline that of its tasks too."""
+    from ramify.show.triage import by_signature, failures_of, triage_document
+
+    instance = instance_of_run(view.folder)
+    if instance is None:
+        kinds = triage_document(by_signature(failures_of(view)))
+        return {**status_document(view, with_jobs), "signatures": kinds}
+    from ramify.cli.pipeline_status import pipeline_document
+
+    return pipeline_document(view, instance, with_jobs)
+
+
 def _lines(view: RunView, failed: bool) -> list[str]:
+    instance = instance_of_run(view.folder)
+    if instance is not None:
+        from ramify.cli.pipeline_status import pipeline_lines
+
+        return pipeline_lines(view, instance, failed)
     pen = paint()
     handle = handle_of(view)
     lines = status_lines(view, pen, failed)
     state = view.status
     if failed:
-        told = failure_lines(view, pen, handle)
+        told = [*_kinds(view, pen), *failure_lines(view, pen, handle)]
         lines += ["", *told[:-1]] if told else [pen.dim("no job failed")]
     if state == "LOST":
         lines += ["", pen.red("Its driver ended without a word (killed, or the machine went down).")]
@@ -68,6 +88,14 @@ def _lines(view: RunView, failed: bool) -> list[str]:
         if not failed and state == "FAILED":
             lines += [f"{pen.dim('why')}   {pen.cyan(next_command('status', handle, '--failed'))}"]
     return lines
+
+
+def _kinds(view: RunView, pen: Paint) -> list[str]:
+    """The kinds of failures, where there are several."""
+    from ramify.show.triage import by_signature, failures_of, triage_lines
+
+    kinds = by_signature(failures_of(view))
+    return [*triage_lines(kinds, pen), ""] if len(kinds) > 1 else []
 
 
 def resume_hint(view: RunView) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from ramify.dag.draft import DAG
 from ramify.dag.grid import ParametrizedJob
-from ramify.errors import TargetError
+from ramify.errors import RamifyError, TargetError
 
 if TYPE_CHECKING:
     from ramify.pipeline.pipeline import Pipeline
@@ -70,7 +70,7 @@ def load_object(text: str) -> tuple[Any, str]:
         module = _import_file(place)
     else:
         _first_on_path(os.getcwd())
-        module = _guarded(lambda: _import_module(place, text), f"importing {place}")
+        module = guarded(lambda: _import_module(place, text), f"importing {place}")
     found = _named(module, name, text) if name else _only(module, place)
     return found, name.split(".")[-1] if name else str(getattr(found, "__name__", ""))
 
@@ -83,7 +83,7 @@ def _import_file(path: str) -> ModuleType:
     _first_on_path(os.getcwd())
     _first_on_path(os.path.dirname(full))
     stem = os.path.splitext(os.path.basename(full))[0]
-    module: ModuleType = _guarded(lambda: _load_file(stem, full), f"importing {path}")
+    module: ModuleType = guarded(lambda: _load_file(stem, full), f"importing {path}")
     return module
 
 
@@ -129,11 +129,11 @@ def _first_on_path(folder: str) -> None:
         sys.path.insert(0, folder)
 
 
-def _guarded(act: Callable[[], Any], doing: str) -> Any:
+def guarded(act: Callable[[], Any], doing: str) -> Any:
     """Calls the user's code; what it raises becomes one error with the user's own frames."""
     try:
         return act()
-    except (TargetError, KeyboardInterrupt):
+    except (RamifyError, KeyboardInterrupt):
         raise
     except BaseException as error:  # SystemExit too: a file that exits is no flow
         from ramify.worker.failure import describe
@@ -246,7 +246,7 @@ def _as_known(found: Any, text: str, name: str) -> Draft | PipelineTarget:
                 "that returns one",
                 target=text,
             )
-        found = _guarded(found, f"calling {text}")
+        found = guarded(found, f"calling {text}")
     if _is_pipeline(found):
         return PipelineTarget(found, name or found.name)
     if isinstance(found, DAG | ParametrizedJob):

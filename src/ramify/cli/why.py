@@ -16,8 +16,10 @@ from ramify.cli.find import (
     handle_of,
     ids_of,
     instance_option,
+    instance_said,
 )
 from ramify.cli.output import json_option, paint, put_json, put_lines, verbose_option
+from ramify.cli.pipeline_options import default_instance
 from ramify.cli.reusing import latest_folder, target_name
 
 
@@ -50,13 +52,18 @@ def why(key: str, target: str | None, run: str | None, output: str | None, as_js
 
 
 def _now(key: str, target: str, folder: str | None, as_json: bool) -> int:
-    from ramify.cli.target import load_target
+    from ramify.cli.target import PipelineTarget, load_any
     from ramify.dag.preview import preview
     from ramify.show.why import verdict_lines, verdicts_document
 
     with redirect_stdout(sys.stderr if as_json else sys.stdout):
-        draft = load_target(target)
-    found = preview(draft, folder or latest_folder(target), of=target_name(target))
+        draft = load_any(target)
+        if isinstance(draft, PipelineTarget):
+            from ramify.pipeline.flow import plan_pipeline
+
+            found = plan_pipeline(draft.pipeline, instance_said() or default_instance(draft))
+        else:
+            found = preview(draft, folder or latest_folder(target), of=target_name(target))
     chosen = found.that_fit(key)
     if as_json:
         put_json(verdicts_document(found, chosen, found.not_followed))

@@ -142,7 +142,7 @@ def execute_materialized(
     if output_path is None and isinstance(where, PlanPaths):
         output_path = where.outputs
     if output_path is not None:
-        _refuse_if_running(plan.path)
+        refuse_if_running(plan.path)
         plan = rewrite_outputs(plan, output_path)
     return _execute(draft, plan.path, options, progress, progress_callback)
 
@@ -245,7 +245,7 @@ def _above(prefix: Key | None) -> str:
 
 
 def _materialize(draft: Entry, plan_path: str, outputs: Location | None, above: str, say: Say) -> Plan:
-    _refuse_if_running(plan_path)
+    refuse_if_running(plan_path)
     new = compile_draft(draft, os.path.abspath(plan_path), above)
     return _write(plan_path, new, outputs, above, say)
 
@@ -260,7 +260,7 @@ def _write(plan_path: str, new: NewPlan, outputs: Location | None, above: str, s
     return plan
 
 
-def _refuse_if_running(plan_path: str) -> None:
+def refuse_if_running(plan_path: str) -> None:
     """A plan must not be replaced under a run that reads it."""
     if not is_plan(plan_path):
         return

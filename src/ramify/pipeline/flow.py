@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -21,6 +22,7 @@ from ramify.pipeline.progress import COMPLETED
 from ramify.pipeline.states import TaskState
 from ramify.pipeline.sweep import Sweep, parents_of, sweep
 from ramify.plan.folder import NewPlan, unwritten_plan
+from ramify.rebuild.trace import Cause
 from ramify.run.assemble import elsewhere_of, forced_by, input_cache
 from ramify.run.options import Options
 from ramify.run.work import PlanWork
@@ -63,6 +65,7 @@ def places_in(instance_dir: str | os.PathLike[str]) -> tuple[str, str]:
 
 def run_pipeline(
     target: Pipeline | Generator,
+    /,
     instance_dir: str | os.PathLike[str],
     *,
     jobs: int | None = None,
@@ -70,6 +73,7 @@ def run_pipeline(
     restart_failed: bool = False,
     reset_failed: bool = False,
     only: Iterable[str] | None = None,
+    at_step: Mapping[str, int] | None = None,
     keep_stale: bool = False,
     on_failure: str = "continue",
     on_told: Callable[[str], object] | None = None,
@@ -80,9 +84,9 @@ def run_pipeline(
     The instance folder is made where there is none. What an earlier run completed stays, unless the task's
     declaration, its input files or what it needs have changed, or its outputs: that is run again, or kept
     with `keep_stale`. Tasks that failed in an earlier run fail at once, unless `restart_failed` has them go
-    on at their step, or `reset_failed` begin anew (`only` those of these keys). What matches a glob of
-    `until` is not started, nor what needs it. `on_told` gets a line for what is worth one. Other options are
-    those of `DAG.evaluate`.
+    on at their step, or `reset_failed` begin anew (`only` those of these keys); `at_step` says from which
+    step on, from 0, a task of this key runs if it does. What matches a glob of `until` is not started, nor
+    what needs it. `on_told` gets a line for what is worth one. Other options are those of `DAG.evaluate`.
 
     Raises `DAGExecutionError` when a task failed, `LockedError` where the instance is run already, and what
     the generator raises.
@@ -101,7 +105,7 @@ def run_pipeline(
     path = os.path.abspath(instance_dir)
     os.makedirs(path, exist_ok=True)
     chosen = None if only is None else frozenset(only)
-    here = open_instance(path, pipeline, Restarts(restart_failed, reset_failed, {}, chosen))
+    here = open_instance(path, pipeline, Restarts(restart_failed, reset_failed, dict(at_step or {}), chosen))
     rule = GeneratorRule(pipeline, path, tuple(until))
     options.update({"reuse": "exists"} if keep_stale else {"skip_completed": True})
     try:
@@ -218,4 +222,8 @@ def plan_pipeline(
         elsewhere=elsewhere_of(options, outputs),
         cache=input_cache(),
     )
-    return judged(work, jobs)
+    found = judged(work, jobs)
+    told = [
+        replace(v, cause=Cause("damaged", damaged[v.job_id])) if v.job_id in damaged else v for v in found
+    ]
+    return Preview(told, found.definitions, new.codes)

@@ -1,4 +1,4 @@
-"""What an instance's folder says of its tasks, whoever runs it: states, failures, times. Nothing is written."""
+"""What an instance's folder says of its tasks, whoever runs it: states, failures, times."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 
 from ramify.errors import ArgumentError, UnknownKeyError
 from ramify.files.local import read_if_there
-from ramify.pipeline.instance import CONTROL, ENGINE, Instance, TaskFolder
+from ramify.pipeline.instance import CONTROL, Instance, TaskFolder
 from ramify.pipeline.results import tail_of
 from ramify.pipeline.states import ENDS_BADLY, TaskState
 
@@ -67,7 +67,7 @@ def chosen_keys(instance: Instance, text: str) -> list[str]:
 
 
 def failed_tasks(instance: Instance) -> list[tuple[str, str]]:
-    """The tasks that ended badly, and a text for each: its state, what was wrong, the last line of its log."""
+    """The tasks that ended badly, and for each: its state, what was wrong, the last line of its log."""
     states = states_of(instance)
     return [
         (key, failure_text(instance.task(key), state))
@@ -84,8 +84,19 @@ def failure_text(folder: TaskFolder, state: TaskState) -> str:
         if found:
             words = found[1]
             break
-    said = [line.strip() for line in tail_of(folder.log, lines=5).splitlines() if line.strip()]
+    said = [line.strip() for line in last_output(folder) if line.strip()]
     return f"{state.name} at step {state.step}: {words}" + (f": {said[-1]}" if said else "")
+
+
+def last_output(folder: TaskFolder, lines: int = 8) -> list[str]:
+    """The last lines that the last step printed, without those of earlier attempts."""
+    start = 0
+    for line in reversed(tail_of(folder.own_log, lines=40).splitlines()):
+        found = re.match(r"\S+ \d+\.\d+ step-started\.\d+ (\d+)$", line)
+        if found:
+            start = int(found[1])
+            break
+    return tail_of(folder.log, start, lines).splitlines()
 
 
 def times_of(instance: Instance, glob: str = "*") -> list[Times]:
@@ -121,10 +132,3 @@ def _notes(folder: TaskFolder) -> Iterator[tuple[float, str, int | None]]:
 
 
 _TOLD: Final = frozenset({"step-started", "step-completed", "completed"})
-
-
-def instance_of_run(folder: str) -> str | None:
-    """The instance whose run is in this folder; None for another run."""
-    parts = os.path.abspath(folder).split(os.sep)
-    at = len(parts) - 4
-    return os.sep.join(parts[:at]) if at > 0 and parts[at : at + 3] == [CONTROL, ENGINE, "run"] else None

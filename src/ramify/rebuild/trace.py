@@ -107,6 +107,8 @@ class Cause:
             return f"upstream {self.subject} changed" if self.subject else "something upstream changed"
         if self.kind == "unsound":
             return f"cannot be judged: {self.subject}"
+        if self.kind == "damaged" and self.subject:
+            return self.subject
         words = {
             "no output": "it has no output",
             "damaged": "its output is damaged",

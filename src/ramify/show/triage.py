@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
+from ramify.run.view import RunView
+from ramify.show.status import failed_jobs
 from ramify.show.text import Paint, one_line, several, visible
 
 _LONGEST: Final = 2000
@@ -57,6 +59,12 @@ def by_signature(failures: Iterable[tuple[str, str]]) -> list[Kind]:
         found.setdefault(mask(text), []).append(key)
     order = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
     return [Kind(number, text, tuple(keys)) for number, (text, keys) in enumerate(order, 1)]
+
+
+def failures_of(view: RunView) -> list[tuple[str, str]]:
+    """The failed jobs of a run, and what was wrong with each."""
+    told = [(job.job_id, job.failure or {}) for job in failed_jobs(view)]
+    return [(key, f"{f.get('type', 'failure')}: {f.get('message', '')}".rstrip(": ")) for key, f in told]
 
 
 def triage_lines(kinds: Sequence[Kind], pen: Paint, most: int = 20) -> list[str]:
