@@ -45,12 +45,16 @@ TERMINATED: Final = 143
 
 COMMANDS: Final = {
     "run": "Run a flow: every job of it that does not hold already.",
+    "prepare": "Make the tasks of a pipeline, and run none.",
     "plan": "Tell what a run would do with each job, and why.",
     "why": "Tell why a job ran, or did not have to.",
     "status": "Tell how a run stands, by group.",
     "cancel": "Give up a run that goes on, or jobs of it.",
     "retry": "Try failed and cancelled jobs of a run again.",
     "resume": "Go on with a run that was killed, cancelled or failed.",
+    "restart": "Restart tasks of a pipeline at the step where they failed.",
+    "task": "Run, watch or end one task of a pipeline.",
+    "service": "Run the pipelines of all instances in some folders, as they come.",
     "step": "Let a graph with rules grow step by step.",
     "accept": "Declare outputs good under the present code.",
     "logs": "Print what jobs wrote.",
@@ -67,7 +71,21 @@ COMMANDS: Final = {
 }
 """Every command and its one line of help. Each is `ramify.cli.NAME:NAME`, imported when it is called."""
 
-_HIDDEN: Final = {"list": "ls", "log": "logs", "st": "status"}
+_HIDDEN: Final = {"list": "ls", "log": "logs", "st": "status", "watch": "service"}
+
+OLDER: Final = {
+    "poll-task": "poll_task",
+    "list-states": "list_states",
+    "dump-env": "dump_env",
+    "report-execution-times": "report_execution_times",
+    "call": "call",
+}
+"""Commands under the names that users of DryPipe know: functions of `ramify.cli.pipeline_tasks`, not in the
+help. `run`, `prepare`, `service`, `task` and `restart` are called as they were there.
+"""
+
+_BEFORE: Final = "ramify.before"
+"""Under this name the flags are kept that stood before the command, and are the command's own."""
 
 _CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (LockedError, RUNNING),
@@ -106,11 +124,12 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of a name, by its older name too; None where there is none."""
         name = _HIDDEN.get(cmd_name, cmd_name)
-        if name not in COMMANDS:
+        if name not in COMMANDS and name not in OLDER:
             return None
         from importlib import import_module
 
-        command: click.Command = getattr(import_module(f"ramify.cli.{name}"), name)
+        module, function = ("pipeline_tasks", OLDER[name]) if name in OLDER else (name, name)
+        command: click.Command = getattr(import_module(f"ramify.cli.{module}"), function)
         return command
 
     def resolve_command(
@@ -119,7 +138,8 @@ class Commands(click.Group):
         """As usual; a file in the place of a command is most likely meant to be run."""
         if args and args[0] not in COMMANDS and args[0].partition(":")[0].endswith(".py"):
             ctx.fail(f"no command {args[0]!r}: did you mean `ramify run {args[0]}`?")
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command, [*ctx.meta.get(_BEFORE, ()), *rest]
 
     def invoke(self, ctx: click.Context) -> Any:
         """As usual; whoever reads may go before the end (`ramify ls | head`), and that is no failure."""
@@ -143,12 +163,22 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
+def _pass_on(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """A flag that belongs to commands may stand before the command."""
+    if value:
+        flag = {"levels": "-v", "debug": "--vv"}.get(str(param.name), "--dry-run")
+        ctx.meta[_BEFORE] = [*ctx.meta.get(_BEFORE, ()), flag]
+
+
 @click.command(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 all that was wanted succeeded, 1 a job failed, 2 usage, 3 the plan is invalid, "
     "4 infrastructure lost, 5 already running, 130 and 143 on signals.",
 )
+@click.option("-v", "--v", "levels", count=True, hidden=True, expose_value=False, callback=_pass_on)
+@click.option("-vv", "--vv", "debug", is_flag=True, hidden=True, expose_value=False, callback=_pass_on)
+@click.option("--dry-run", is_flag=True, hidden=True, expose_value=False, callback=_pass_on)
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Say which."
 )
@@ -240,6 +270,7 @@ def _as_json(arguments: Sequence[str], error: Exception, message: str) -> None:
 
 def _is_verbose(arguments: Sequence[str]) -> bool:
     import os
+    import re
 
-    short = any(word[:1] == "-" and word[:2] != "--" and "v" in word for word in arguments)
-    return short or "--verbose" in arguments or os.environ.get("RAMIFY_VERBOSE", "") not in ("", "0", "false")
+    said = any(re.fullmatch(r"-[a-zA-Z]*v[a-zA-Z]*|--verbose|--vv?", word) for word in arguments)
+    return said or os.environ.get("RAMIFY_VERBOSE", "") not in ("", "0", "false")

@@ -32,10 +32,13 @@ from ramify.stores.folder import FolderStore
 def clean(folder: str, globs: Sequence[str], runs: bool, yes: bool, as_json: bool, **_: Any) -> int:
     """Remove the outputs in FOLDER: all of them, or those of the jobs GLOB.
 
-    GLOB is an id, a group or a pattern. The plan stays. Refused while a run is under way.
+    GLOB is an id, a group or a pattern. The plan stays. Refused while a run is under way. In the instance of a
+    pipeline GLOB is of keys, and the tasks stand as if they had never run.
 
     Example: ramify clean exp 'scores/*'
     """
+    if os.path.isdir(os.path.join(folder, ".ramify", "@run")):
+        return _clean_instance(os.path.abspath(folder), globs, runs, yes, as_json)
     plan = read_plan(folder)
     store = FolderStore(plan.outputs)
     chosen = _chosen(plan, globs)
@@ -53,6 +56,32 @@ def clean(folder: str, globs: Sequence[str], runs: bool, yes: bool, as_json: boo
         put_json({"removed": there, "runs": [os.path.basename(path) for path in old]})
     else:
         put_lines([f"removed {visible(what)}"])
+    return 0
+
+
+def _clean_instance(path: str, globs: Sequence[str], runs: bool, yes: bool, as_json: bool) -> int:
+    from ramify.pipeline.flow import forget_tasks
+    from ramify.pipeline.overview import check_instance, chosen_keys, task_keys
+
+    here = check_instance(path)
+    keys = task_keys(here)
+    chosen = [key for glob in globs for key in chosen_keys(here, glob)] if globs else keys
+    run_folder = os.path.join(here.engine_folder, "run")
+    old = runs_in(run_folder) if runs else []
+    what = f"{len(chosen)} of {len(keys)} tasks" + (f" and {len(old)} runs" if runs else "")
+    if not yes and not _agrees(f"Remove {what} in {shortest(path)}?"):
+        chosen, old = [], []
+        if not as_json:
+            put_lines([f"would remove {what}; nothing was removed: say --yes"])
+            return 0
+    forget_tasks(path, dict.fromkeys(chosen))
+    with FolderLock(run_folder, run="clean"):
+        for folder in old:
+            remove_tree(folder)
+    if as_json:
+        put_json({"removed": chosen, "runs": [os.path.basename(folder) for folder in old]})
+    else:
+        put_lines([f"removed {what}"])
     return 0
 
 

@@ -78,7 +78,7 @@ def _chosen(view: RunView, jobs: list[str]) -> list[str]:
 def _logs(view: RunView, chosen: Iterable[str], attempt: int | None) -> Iterator[Log]:
     for job_id in chosen:
         node = view.engine.number[job_id]
-        number = attempt or view.engine.attempts[node]
+        number = attempt or view.engine.attempts[node] or int(instance_of_run(view.folder) is not None)
         path = _path_of(view, node, number) if number else None
         if path is not None:
             yield Log(job_id, number, path)

@@ -25,9 +25,9 @@ def json_option(command: _Command) -> _Command:
 
 def verbose_option(command: _Command) -> _Command:
     """`-v`, which adds tracebacks to errors."""
-    return click.option("-v", "--verbose", is_flag=True, default=None, help="Show tracebacks of errors.")(
-        command
-    )
+    more = click.option("--v", "--vv", "verbose", is_flag=True, default=None, hidden=True)
+    shown = click.option("-v", "--verbose", is_flag=True, default=None, help="Show tracebacks of errors.")
+    return shown(more(command))
 
 
 def put_json(document: Any) -> None:

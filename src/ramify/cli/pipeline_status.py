@@ -32,8 +32,9 @@ def pipeline_document(view: RunView, instance: str, with_jobs: bool) -> dict[str
 def pipeline_lines(view: RunView, instance: str, failed: bool) -> list[str]:
     """What `ramify status` prints; with `failed` the failures by kind, instead of the groups."""
     pen = paint()
-    lines = status_lines(view, pen, failed, group_of_keys(None))
+    lines = status_lines(view, pen, False, group_of_keys(None))
     if failed:
+        lines = lines[:3]  # its head
         told = failure_blocks(instance, pen, most=20)
         lines += ["", *told[:-1]] if told else [pen.dim("no task failed")]
     if view.status == "LOST":

@@ -8,10 +8,12 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+from ramify.core.keys import encode_key
 from ramify.dag.draft import DAG
 from ramify.dag.evaluate import evaluate_draft
 from ramify.dag.preview import Preview, judged
 from ramify.errors import ArgumentError
+from ramify.files.lock import FolderLock
 from ramify.pipeline.definition import TaskDefinition, TaskResult
 from ramify.pipeline.dsl import Generator
 from ramify.pipeline.generator_rule import GeneratorRule, task_job
@@ -21,7 +23,8 @@ from ramify.pipeline.pipeline import Pipeline, create_pipeline
 from ramify.pipeline.progress import COMPLETED
 from ramify.pipeline.states import TaskState
 from ramify.pipeline.sweep import Sweep, parents_of, sweep
-from ramify.plan.folder import NewPlan, unwritten_plan
+from ramify.plan.folder import NewPlan, read_plan, unwritten_plan
+from ramify.plan.paths import is_plan
 from ramify.rebuild.trace import Cause
 from ramify.run.assemble import elsewhere_of, forced_by, input_cache
 from ramify.run.options import Options
@@ -164,6 +167,23 @@ def read_result(instance_dir: str | os.PathLike[str], key: str) -> TaskResult:
     if stored is None:
         raise ArgumentError(f"task {key!r} of {here.path} has no result", names=["key"])
     return stored.result()
+
+
+def forget_tasks(instance_dir: str | os.PathLike[str], keys: Iterable[str]) -> None:
+    """Removes what these tasks made and what is known of them. `LockedError` while the instance is run."""
+    from ramify.dag.outputs import clear_outputs
+
+    here = OpenInstance(os.path.abspath(instance_dir))
+    chosen = list(keys)
+    plan = places_in(here.path)[0]
+    if chosen and is_plan(plan):
+        known = set(read_plan(plan).job_ids())
+        jobs = [job_id for key in chosen if (job_id := encode_key(key)) in known]
+        if jobs:
+            clear_outputs(plan, jobs)
+    with FolderLock(os.path.join(here.instance.engine_folder, "run"), run="clean"):
+        for key in chosen:
+            here.instance.task(key).reset()
 
 
 def sweep_of(
