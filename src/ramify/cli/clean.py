@@ -32,8 +32,8 @@ from ramify.stores.folder import FolderStore
 def clean(folder: str, globs: Sequence[str], runs: bool, yes: bool, as_json: bool, **_: Any) -> int:
     """Remove the outputs in FOLDER: all of them, or those of the jobs GLOB.
 
-    GLOB is an id, a group or a pattern. The plan stays. Refused while a run is under way. In the instance of a
-    pipeline GLOB is of keys, and the tasks stand as if they had never run.
+    GLOB is an id, a group or a pattern. The plan stays. Refused while a run is under way. In the instance of
+    a pipeline GLOB is of keys, and the tasks stand as if they had never run.
 
     Example: ramify clean exp 'scores/*'
     """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from ramify.show.text import Paint, one_line, several, visible
 
 if TYPE_CHECKING:
+    from ramify.run.view import RunView
     from ramify.show.triage import Kind
 
 _BLOCKS: Final = 6
@@ -22,10 +23,15 @@ def kinds_of(instance: str) -> list[Kind]:
     return by_signature(failed_tasks(check_instance(instance)))
 
 
-def failure_blocks(instance: str, pen: Paint, most: int = _BLOCKS) -> list[str]:
-    """A block for each kind of failure, at most so many, numbered; empty where none failed."""
+def failure_blocks(view: RunView, instance: str, pen: Paint, most: int = _BLOCKS) -> list[str]:
+    """A block for each kind of failure, at most so many, numbered; empty where none failed.
+
+    What the generator raised comes first: it is none of a task.
+    """
+    from ramify.show.failure import failure_lines
+
     kinds = kinds_of(instance)
-    lines: list[str] = []
+    lines = failure_lines(view, pen, instance, beginning="@rules/")
     for kind in kinds[:most]:
         lines += [*_block(instance, kind, pen), ""]
     if len(kinds) > most:

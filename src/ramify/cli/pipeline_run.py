@@ -95,11 +95,19 @@ class PipelineRun:
             observers=observers,
             on_start=self._announce,
             target=target_name(self.said),
-            **wishes.options,
+            **{name: value for name, value in wishes.options.items() if name != "force"},
         )
 
     def _announce(self, run: Any) -> None:
         self.ending.folder = run.folder
+
+    def _force(self, found: Preview) -> None:
+        """What is to be done again whatever it came to loses its result: a run begins without any task."""
+        from ramify.core.keys import decode_key
+        from ramify.pipeline.flow import forget_results
+
+        forced = [str(decode_key(v.job_id)) for v in found if v.cause.kind == "forced"]
+        forget_results(self.instance, forced)
 
     def _say_stale(self) -> None:
         """The first line, and then what is run again, and why; or what is kept all the same."""
@@ -111,6 +119,7 @@ class PipelineRun:
         name = ending.bold(os.path.basename(self.instance))
         ending.say([f"{name}  {ending.short(self.said)} → {ending.short(self.instance)}"])
         found = plan_pipeline(self.target.pipeline, self.instance, force=self.wishes.options.get("force", ()))
+        self._force(found)
         had = _completed(self.instance, [v.job_id for v in found])
         for verdict, what in ((RUN, "runs again"), (MAYBE, "may run again")):
             stale = [(v.job_id, v.cause) for v in found if v.verdict == verdict and v.job_id in had]
@@ -149,7 +158,7 @@ class PipelineEnding(Ending):
         """Failures by kind, with the end of one log of each."""
         from ramify.cli.pipeline_failures import failure_blocks
 
-        return failure_blocks(self.run.instance, paint(err=True))
+        return failure_blocks(view, self.run.instance, paint(err=True))
 
     def outputs(self, view: Any) -> str:
         """Where tasks put their files."""

@@ -35,7 +35,7 @@ def pipeline_lines(view: RunView, instance: str, failed: bool) -> list[str]:
     lines = status_lines(view, pen, False, group_of_keys(None))
     if failed:
         lines = lines[:3]  # its head
-        told = failure_blocks(instance, pen, most=20)
+        told = failure_blocks(view, instance, pen, most=20)
         lines += ["", *told[:-1]] if told else [pen.dim("no task failed")]
     if view.status == "LOST":
         lines += ["", pen.red("Its driver ended without a word (killed, or the machine went down).")]

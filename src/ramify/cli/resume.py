@@ -58,7 +58,11 @@ def resume(run: str | None, as_json: bool, **flags: Any) -> int:
     view = find_run(run)
     instance = instance_of_run(view.folder)
     if instance is not None:
-        return go_on_with_pipeline(instance, flags, as_json=as_json)
+        from ramify.pipeline.overview import check_instance, states_of
+
+        states = states_of(check_instance(instance))
+        cut = [key for key, state in states.items() if state.name == "killed"]  # also by an interrupt
+        return go_on_with_pipeline(instance, flags, as_json=as_json, restart_failed=bool(cut), only=cut)
     return go_on(view, flags, as_json=as_json)
 
 

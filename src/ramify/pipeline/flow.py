@@ -171,19 +171,24 @@ def read_result(instance_dir: str | os.PathLike[str], key: str) -> TaskResult:
 
 def forget_tasks(instance_dir: str | os.PathLike[str], keys: Iterable[str]) -> None:
     """Removes what these tasks made and what is known of them. `LockedError` while the instance is run."""
-    from ramify.dag.outputs import clear_outputs
-
     here = OpenInstance(os.path.abspath(instance_dir))
     chosen = list(keys)
-    plan = places_in(here.path)[0]
-    if chosen and is_plan(plan):
-        known = set(read_plan(plan).job_ids())
-        jobs = [job_id for key in chosen if (job_id := encode_key(key)) in known]
-        if jobs:
-            clear_outputs(plan, jobs)
+    forget_results(here.path, chosen)
     with FolderLock(os.path.join(here.instance.engine_folder, "run"), run="clean"):
         for key in chosen:
             here.instance.task(key).reset()
+
+
+def forget_results(instance_dir: str | os.PathLike[str], keys: Iterable[str]) -> None:
+    """Has the next run do these tasks again; their files and states stay until then."""
+    from ramify.dag.outputs import clear_outputs
+
+    plan = places_in(instance_dir)[0]
+    wanted = {encode_key(key) for key in keys}
+    if wanted and is_plan(plan):
+        known = wanted.intersection(read_plan(plan).job_ids())
+        if known:
+            clear_outputs(plan, sorted(known))
 
 
 def sweep_of(

@@ -23,14 +23,18 @@ _TAIL_BYTES: Final = 64_000
 _TRACEBACK_LINES: Final = 40
 
 
-def failure_lines(view: RunView, paint: Paint, handle: str, blocks: int = _BLOCKS) -> list[str]:
+def failure_lines(
+    view: RunView, paint: Paint, handle: str, blocks: int = _BLOCKS, beginning: str = ""
+) -> list[str]:
     """One block for each way in which jobs of the run failed, at most so many; empty where none failed.
 
-    `handle` is how the run is called on the command line here: its name, or its folder.
+    `handle` is how the run is called on the command line here: its name, or its folder. With `beginning` only
+    jobs are told whose ids begin so.
     """
     alike: dict[Any, list[JobView]] = {}
     for job in failed_jobs(view):
-        alike.setdefault(_kind(job), []).append(job)
+        if job.job_id.startswith(beginning):
+            alike.setdefault(_kind(job), []).append(job)
     lines: list[str] = []
     for jobs in list(alike.values())[:blocks]:
         lines += [*_block(view, jobs, paint, handle), ""]
