@@ -10,6 +10,7 @@ import click
 
 from ramify.cli.find import INSTANCE, complete_target
 from ramify.errors import TargetError, UnknownRunError
+from ramify.show.status import shortest
 
 if TYPE_CHECKING:
     from ramify.cli.target import PipelineTarget
@@ -123,7 +124,8 @@ def pipeline_of(target: str | None, instance: str) -> tuple[str, PipelineTarget]
     found = _latest_target(instance)
     if not found:
         raise TargetError(f"nothing says which pipeline {instance} is of: say it with -p TARGET")
-    return found, load_pipeline(found)
+    file, colon, name = found.partition(":")
+    return (f"{shortest(file)}{colon}{name}" if os.path.isabs(file) else found), load_pipeline(found)
 
 
 def _latest_target(instance: str) -> str:

@@ -169,8 +169,11 @@ class PipelineEnding(Ending):
         return shlex.join(["ramify", "status", "-pid", shortened(self.run.instance)])
 
     def resume_command(self, handle: str) -> str:
-        """The same pipeline again; what failed goes on at its step."""
-        words = ["ramify", "run", self.run.said, "-pid", shortened(self.run.instance)]
+        """The same pipeline again; what failed goes on at its step. After a restart of some: all that failed."""
+        instance = shortened(self.run.instance)
+        if self.run.wishes.only is not None:
+            return shlex.join(["ramify", "restart", "-pid", instance, "*"])
+        words = ["ramify", "run", self.run.said, "-pid", instance]
         jobs = self.run.wishes.jobs
         words += ["-j", str(jobs)] if jobs else []
         words += [word for glob in self.run.wishes.until for word in ("--until", glob)]

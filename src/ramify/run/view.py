@@ -227,6 +227,10 @@ class RunView:
         """One job, by its id, or by a beginning of it that no other job has."""
         return self._view(self.engine.number[self.resolve(job_id)])
 
+    def job_of(self, node: int) -> JobView:
+        """One node, by its number: a rule too."""
+        return self._view(node)
+
     def resolve(self, job_id: str) -> str:
         """The whole id of a shortened one, or of a name; `JobIdError` where it fits none or several."""
         if job_id in self.engine.number and not job_id.startswith("@"):

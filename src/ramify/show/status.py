@@ -99,7 +99,7 @@ def jobs_in(view: RunView, *states: str) -> list[JobView]:
         for key, state, flags in zip(engine.keys, engine.state, engine.flags, strict=True)
         if state in wanted and flags & KIND != GATHER
     ]
-    return [view.job(job_id) for job_id in view.in_order(ids)]
+    return [view.job_of(engine.number[job_id]) for job_id in view.in_order(ids)]
 
 
 def seconds_of(view: RunView, now: float | None = None) -> float | None:
