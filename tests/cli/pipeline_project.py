@@ -15,7 +15,10 @@ def flow(dsl):
     for i in range(4):
         yield dsl.task(f"part.{i}").inputs(one.outputs.n, i=i).outputs(m=int, f=dsl.file("f.txt")).calls('''
             echo "part $i" | tee "$f"
-            [ "$i" != "$BAD" ] || [ -e "$__pipeline_instance_dir/mended" ] || { echo "no luck with $i"; exit 3; }
+            if [ "$i" = "$BAD" ] && [ ! -e "$__pipeline_instance_dir/mended" ]; then
+                echo "no luck with $i"
+                exit 3
+            fi
             export m=$((n + i))
         ''')()
     for _ in dsl.wait_for_matching_tasks("part.*"):

@@ -157,7 +157,8 @@ def test_a_dry_run_tells_what_until_holds(call: Call, flow: Path) -> None:
 @pytest.mark.parametrize("key", ["a/b", "../x", "", " x", "@run"])
 def test_a_refused_key_is_3_and_leaves_nothing(call: Call, project: Path, key: str) -> None:
     (project / "bad.py").write_text(
-        f"def flow(dsl):\n    yield dsl.task('ok').calls('true')()\n    yield dsl.task({key!r}).calls('true')()\n"
+        "def flow(dsl):\n    yield dsl.task('ok').calls('true')()\n"
+        f"    yield dsl.task({key!r}).calls('true')()\n"
     )
     said = call("run", "bad.py:flow", "-pid", "i")
     assert said.code == 3 and repr(key) in said.err and "bad.py:3" in said.err
@@ -194,7 +195,8 @@ def test_a_second_driver_is_refused_by_name(call: Call, project: Path) -> None:
     )
     first = subprocess.Popen(
         [sys.executable, "-m", "ramify", "run", "slow.py:flow", "-pid", "i"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
     )  # fmt: skip
     try:
         assert (project / "go").read_text() == "begun\n"

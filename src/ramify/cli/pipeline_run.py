@@ -169,7 +169,7 @@ class PipelineEnding(Ending):
         return shlex.join(["ramify", "status", "-pid", shortened(self.run.instance)])
 
     def resume_command(self, handle: str) -> str:
-        """The same pipeline again; what failed goes on at its step. After a restart of some: all that failed."""
+        """The same pipeline again; what failed goes on at its step. After a restart: all that failed."""
         instance = shortened(self.run.instance)
         if self.run.wishes.only is not None:
             return shlex.join(["ramify", "restart", "-pid", instance, "*"])

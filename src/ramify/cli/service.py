@@ -115,7 +115,7 @@ def _log(path: str | None, level: int) -> None:
         return
     try:
         if path.endswith((".json", ".toml")):
-            logging.config.dictConfig(_table(path))
+            logging.config.dictConfig({"disable_existing_loggers": False, **_table(path)})
         else:
             logging.config.fileConfig(path, disable_existing_loggers=False)
     except Exception as error:  # logging.config raises nearly everything
