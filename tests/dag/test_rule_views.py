@@ -1,4 +1,4 @@
-"""What a stranger tries on the views of rules: texts for nodes, kept views, words for what became of rules."""
+"""What a stranger tries on the views of rules: texts for nodes, kept views, words for how rules ended."""
 
 from __future__ import annotations
 
@@ -124,3 +124,18 @@ def test_thousands_of_closures_that_wait_cost_no_more_than_those_that_are_near()
     run(dag)
     found = [dag.nodes_by_name[f"sum/{n}"].result() for n in range(many)]
     assert found == [int(n % 100 == 0) for n in range(many)]
+
+
+def test_options_that_are_parameters_of_the_function_are_said_first() -> None:
+    def call(name: str, timeout: int) -> tuple[str, int]:
+        return name, timeout
+
+    def body(view: Any) -> None:
+        view.options(name="node", timeout=20).submit(call, name="own", timeout=1, depends_on="a")
+        with pytest.raises(ValueError, match="say options first"):
+            view.submit(call, name="own", timeout=1)
+
+    dag = DAG()
+    dag.submit(int, name="a")
+    dag.add_rule(after("a"), body)
+    assert run(dag).nodes_by_name["node"].result() == ("own", 1)

@@ -227,14 +227,29 @@ class GrowthView(GraphView):
 
         Raises `DuplicateKeyError` for a key that is there, `GraphError` for a node of another graph.
         """
+        return self._submit(func, args, kwargs, depends_on, None)
+
+    def options(self, **options: Any) -> _WithOptions:
+        """The same view, for new nodes with these options: `view.options(name="a").submit(f, name="b")`."""
+        from ramify.dag.options import merged
+
+        return _WithOptions(self, merged(None, options))
+
+    def _submit(
+        self,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        depends_on: Iterable[Any] | Any,
+        options: NodeOptions | None,
+    ) -> NewNode:
         self._growth.check_open()
         from ramify.dag.options import split
 
         if not callable(func):
             raise ArgumentError(f"{func!r} of type {type(func).__name__} cannot be called", names=["func"])
-        options = None
         if kwargs:
-            kwargs, options = split(func, kwargs, None)
+            kwargs, options = split(func, kwargs, options)
         name = None if options is None else options.name
         if name is None:
             name = self._free_name(function_name(func))
@@ -331,6 +346,20 @@ class GrowthView(GraphView):
             count += 1
             name = f"{wanted} ({count})"
         return name
+
+
+class _WithOptions:
+    """The view of a body, and what is to be said of the nodes that are added through it."""
+
+    def __init__(self, view: GrowthView, options: NodeOptions | None) -> None:
+        self._view = view
+        self._options = options
+
+    def submit(
+        self, func: Callable[..., Any], /, *args: Any, depends_on: Iterable[Any] | Any = (), **kwargs: Any
+    ) -> NewNode:
+        """As `GrowthView.submit`; every keyword that the function takes is passed on."""
+        return self._view._submit(func, args, kwargs, depends_on, self._options)
 
 
 def as_key(text: Any) -> str:
