@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from ramify.plan.load import load_job_inputs as load_job_inputs
     from ramify.plan.load import rerun_snippet as rerun_snippet
     from ramify.plan.paths import PlanPaths as PlanPaths
+    from ramify.run.approving import Proposal as Proposal
     from ramify.run.failure import DAGExecutionError as DAGExecutionError
     from ramify.run.handle import RunHandle as RunHandle
     from ramify.run.handle import connect as connect
@@ -144,6 +145,7 @@ _HOMES = {
         "load_callable load_inputs_and_callable load_job_definition load_job_inputs rerun_snippet"
     ),
     "ramify.plan.paths": "PlanPaths",
+    "ramify.run.approving": "Proposal",
     "ramify.run.failure": "DAGExecutionError",
     "ramify.run.handle": "RunHandle connect",
     "ramify.values": "ChecksumInfo EncoderSpec GoToNextEncoderException LazyDict deserialize serialize",

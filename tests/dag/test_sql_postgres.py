@@ -103,10 +103,10 @@ def test_a_running_query_is_cancelled_in_the_server(where: str, monkeypatch: pyt
 
     monkeypatch.setattr(sql_engine, "_fetch", noting)
     with ThreadPoolExecutor(1) as pool:
-        idents = pool.submit(threading.get_ident).result(30)
+        thread = pool.submit(threading.current_thread).result(30)
         future = pool.submit(Query("select pg_sleep(600) /* endless */", where))
         assert begun.wait(30)
-        assert interrupt(idents)
+        assert interrupt(thread)
         assert isinstance(future.exception(30), JobCancelled)
     assert running(where, "endless") == 0
 

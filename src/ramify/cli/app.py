@@ -49,6 +49,7 @@ COMMANDS: Final = {
     "cancel": "Give up a run that goes on, or jobs of it.",
     "retry": "Try failed and cancelled jobs of a run again.",
     "resume": "Go on with a run that was killed, cancelled or failed.",
+    "step": "Let a graph with rules grow step by step.",
     "accept": "Declare outputs good under the present code.",
     "logs": "Print what jobs wrote.",
     "ls": "List the runs of this project.",

@@ -56,8 +56,15 @@ def resume(run: str | None, as_json: bool, **flags: Any) -> int:
     return go_on(find_run(run), flags, as_json=as_json)
 
 
-def go_on(view: RunView, flags: dict[str, Any], *, as_json: bool, only: Sequence[str] | None = None) -> int:
-    """Drives the run from here on, tells how it ended, and returns the exit code."""
+def go_on(
+    view: RunView,
+    flags: dict[str, Any],
+    *,
+    as_json: bool,
+    only: Sequence[str] | None = None,
+    more: dict[str, Any] | None = None,
+) -> int:
+    """Drives the run from here on, tells how it ended, and returns the exit code; `more` are further options."""
     from ramify.dag.resume import check_resumable, resume_view
     from ramify.show.progress import make_progress
     from ramify.values.sources import import_current_sources
@@ -73,6 +80,7 @@ def go_on(view: RunView, flags: dict[str, Any], *, as_json: bool, only: Sequence
         "timeout": flags["timeout"],
         "deadline": flags["deadline"],
         "only": only,
+        **(more or {}),
     }
     ending.say([f"{ending.bold(view.name)}  resumed in {ending.short(os.path.dirname(view.plan))}"])
     return ending.of(lambda: resume_view(view, observers=make_progress(not ending.quiet), **options))

@@ -79,6 +79,8 @@ class Executable:
         force: str | Iterable[str] = (),
         reuse_from: Location | Iterable[Location] | None = None,
         strict: bool = False,
+        approve: Callable[[Any], Any] | None = None,
+        max_growths: int | None = None,
     ) -> LazyDict:
         """Compiles, runs every job in the order of its dependencies, and returns the outputs.
 
@@ -118,6 +120,8 @@ class Executable:
             force=force,
             reuse_from=reuse_from,
             strict=strict,
+            approve=approve,
+            max_growths=max_growths,
         )
 
     def plan(
@@ -182,6 +186,8 @@ class Executable:
         force: str | Iterable[str] = (),
         reuse_from: Location | Iterable[Location] | None = None,
         strict: bool = False,
+        approve: Callable[[Any], Any] | None = None,
+        max_growths: int | None = None,
     ) -> LazyDict:
         """Runs a plan as it was materialized; see `evaluate`.
 
@@ -212,6 +218,8 @@ class Executable:
             force=force,
             reuse_from=reuse_from,
             strict=strict,
+            approve=approve,
+            max_growths=max_growths,
         )
 
     def clear_outputs(self, dag_path: Location | PlanPaths, job_ids: Iterable[str] | None = None) -> None:

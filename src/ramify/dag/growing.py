@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from ramify.dag.execution import by_name
 from ramify.dag.rules import Body, MayAdd, Predicate, Rule, as_rule
-from ramify.errors import StartedError, UnknownKeyError
+from ramify.errors import ArgumentError, StartedError, UnknownKeyError
+from ramify.run.approving import Approver
 
 if TYPE_CHECKING:
     from ramify.dag.rule_book import RuleBook
@@ -114,13 +116,45 @@ class Growing:
 
     # ---- inside
 
-    def _start_rules(self, graph: Submitted, run: LiveRun, **options: Any) -> None:
+    def step(self, growths: int | None = 1) -> None:
+        """Allows rules so many more growths, after `compute(max_growths=...)`; any number where None.
+
+        Returns at once; `wait` waits until the graph is at rest again. Raises `StartedError` for a graph that
+        was not started in this process, or whose rules wait for nothing.
+
+        >>> from ramify import DAG, after
+        >>> dag = DAG()
+        >>> for n in range(3):
+        ...     _ = dag.add_rule(None, lambda view, n=n: view.submit(int, name=f"n{n}"))
+        >>> dag.compute(max_growths=1); dag.wait(); len(dag.nodes)
+        1
+        >>> dag.step(); dag.wait(); len(dag.nodes)
+        2
+        """
+        book, run = self._book, self._run
+        if book is None or run is None or book.growths_left is None:
+            raise StartedError("step() goes on with a graph that was started with compute(max_growths=...)")
+        run.go_on(partial(book.step, growths))
+
+    def _start_rules(
+        self,
+        graph: Submitted,
+        run: LiveRun,
+        *,
+        strict: bool,
+        approve: Callable[[Any], Any] | None,
+        max_growths: int | None,
+    ) -> None:
         """Gives a run the rules of the draft; before it is launched."""
         self._book = None
+        if approve is not None:
+            run.approve = Approver(approve)
         self._extender = by_name("live_extend", "LiveExtender")(graph, run)
         run.take_extensions(cast(type, by_name("extend", "Extend")), self._extender.settle)
         if self._rules:
-            book = self._new_book(graph, run, **options)
+            book = self._new_book(
+                graph, run, strict=strict, approver=run.approve, max_growths=_count(max_growths)
+            )
             for rule in self._rules:
                 book.add_rule(rule)
 
@@ -137,3 +171,9 @@ class Growing:
         held = run.large.is_held
         run.large.is_held = lambda node: book.has_open_rules or (held is not None and held(node))
         return book
+
+
+def _count(max_growths: Any) -> int | None:
+    if max_growths is None or (type(max_growths) is int and max_growths >= 0):
+        return max_growths
+    raise ArgumentError(f"max_growths={max_growths!r}: use a whole number, 0 or more", names=["max_growths"])

@@ -165,7 +165,7 @@ class Growth:
             return one._number
         return self._book.engine.number[one if isinstance(one, str) else one.key]
 
-    def described(self, book: RuleBook) -> Iterator[tuple[str, frozenset[str]]]:
+    def described(self) -> Iterator[tuple[str, frozenset[str]]]:
         """The keys and the tags of all that is new, and of what is there and gets tags."""
         own = {self.key_of(one): frozenset(tags) for one, tags in self.tags.items()}
         for item in self.items:

@@ -215,6 +215,8 @@ class Live(DataNodes, Expanding, Recorded, Looking):
         keep: str = "results",
         memory_limit: int | None = None,
         strict: bool = False,
+        approve: Callable[[Any], Any] | None = None,
+        max_growths: int | None = None,
     ) -> None:
         """Starts the graph, and returns at once; `wait` and the nodes' `result` wait.
 
@@ -223,7 +225,9 @@ class Live(DataNodes, Expanding, Recorded, Looking):
         `on_failure="fail_fast"` stops everything. A value over 1 MB goes when the last node that uses it has
         ended and nobody holds its own node; `keep="all"` keeps them all. Beyond `memory_limit` bytes values
         are put away in a temporary folder. Rules that never fire are named in a warning; with `strict` they
-        are failures. In a graph of `Mode.BATCH` the values are outputs on disk.
+        are failures. `approve` is asked before each growth by a rule and each first start of a node (see
+        `Proposal`); after `max_growths` growths rules wait for `step`. In a graph of `Mode.BATCH` the values
+        are outputs on disk.
 
         Raises `CycleError` before anything runs, `ModeError` for options that cannot be, and `StartedError`
         for a second start.
@@ -246,7 +250,7 @@ class Live(DataNodes, Expanding, Recorded, Looking):
                 how = {"keep": keep, "memory_limit": memory_limit}
                 live = self._new_run(graph, max_workers, on_failure == "fail_fast", how)
                 graph.start(live)
-                self._start_rules(graph, live, strict=strict)
+                self._start_rules(graph, live, strict=strict, approve=approve, max_growths=max_growths)
             run = self._running()
         if self._update_callbacks:
             run.hear(None)

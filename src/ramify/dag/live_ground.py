@@ -110,9 +110,9 @@ class LiveGround:
         self.graph.hidden.add(node)
         return int(node)
 
-    def ask(self, act: Callable[[], Any]) -> Any:
-        """Has `act` done by whoever drives."""
-        return self.run.ask(act)
+    def nap(self, node: int, seconds: float) -> None:
+        """Has a grow node woken after so long."""
+        self.run.driver.nap(node, seconds)
 
     def add(
         self,

@@ -115,9 +115,10 @@ class PlanGround:
             known.policy,
         )
 
-    def ask(self, act: Callable[[], Any]) -> Any:
-        """Plans are asked by their driver alone."""
-        return act()
+    def nap(self, node: int, seconds: float) -> None:
+        """Has a grow node woken after so long."""
+        assert self.driver is not None, "it runs"
+        self.driver.nap(node, seconds)
 
     # ---- rules
 

@@ -27,7 +27,9 @@ class PlanGrowth:
         self.executor = ThreadExecutor(work.perform_pass, 1, name="ramify-grow")
         self.place = place
         self.ground = PlanGround(work, settings, place)
-        self.book = RuleBook(self.ground, strict=settings.options.strict)
+        self.book = RuleBook(
+            self.ground, strict=settings.options.strict, max_growths=settings.options.max_growths
+        )
         work.extend = self.ground.extension
         parents = self._parents()
         for node, definition in work.rules.items():
@@ -41,6 +43,7 @@ class PlanGrowth:
         self.ground.driver = driver
         driver.grow_place = self.place
         driver.grower = self.book
+        self.book.approver = driver.approver
 
     def _parents(self) -> dict[int, int]:
         """Which rule added which, as far as an earlier driver knew."""

@@ -25,12 +25,14 @@ from ramify.dag.growth_view import Growth, GrowthView
 from ramify.dag.node_index import NodeIndex
 from ramify.dag.rules import PREFIX, Rule
 from ramify.errors import GrowthError, RamifyWarning, RuleDeadlock, UnfiredRule
+from ramify.run.approving import Proposal
 from ramify.run.growing import Pass
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from ramify.core.engine import Engine
+    from ramify.run.approving import Approver
 
 
 class Ground(Protocol):
@@ -86,14 +88,14 @@ class Ground(Protocol):
         `node` did, with `facts`, and has them wanted. Returns the numbers of the rules.
         """
 
-    def ask(self, act: Callable[[], Any]) -> Any:
-        """Has `act` done by whoever drives."""
+    def nap(self, node: int, seconds: float) -> None:
+        """Has a grow node woken after so long."""
 
 
 class Entry:
     """One rule. `parent` added it; `ignored` are those that can never fire before it does."""
 
-    __slots__ = ("asked", "ended", "ignored", "node", "parent", "reads", "rule")
+    __slots__ = ("asked", "ended", "ignored", "node", "parent", "reads", "refused", "rule")
 
     def __init__(self, rule: Rule, node: int, parent: int | None) -> None:
         self.rule = rule
@@ -103,15 +105,25 @@ class Entry:
         self.reads: dict[Read, Any] = {}
         self.ignored: frozenset[int] = frozenset()
         self.ended: BaseException | None = None
+        self.refused = False
 
 
 class RuleBook:
     """The rules of one run; see the top of this module."""
 
-    def __init__(self, ground: Ground, *, strict: bool = False) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        *,
+        strict: bool = False,
+        approver: Approver | None = None,
+        max_growths: int | None = None,
+    ) -> None:
         self.ground = ground
         self.engine = ground.engine
         self.strict = strict
+        self.approver = approver
+        self.growths_left = max_growths
         self.entries: dict[int, Entry] = {}
         """By node number, in the order in which they were added."""
         self.applied: list[int] = []
@@ -306,6 +318,8 @@ class RuleBook:
         entry = self.entries[node]
         if entry.ended is not None:
             raise entry.ended
+        if self.growths_left == 0:
+            return Pass("ok", settle=lambda n, attempt: self._wait_for_leave(entry, attempt))
         entry.asked += 1
         view = GraphView(self, node)
         if not entry.rule.applicable(view):
@@ -317,9 +331,36 @@ class RuleBook:
             entry.rule.apply(body)
         finally:
             growth.ended = True
+        word = "approve" if self.approver is None else self.approver.decide(self._proposal(growth))
+        if word != "approve":
+            return Pass("ok", settle=lambda n, attempt: self._put_off(entry, attempt, word, view._reads))
         return Pass("ok", settle=lambda n, attempt: self._said_yes(entry, attempt, growth, view._reads))
 
+    def _proposal(self, growth: Growth) -> Proposal:
+        keys = [key for key, _ in growth.described() if key not in self.engine.number]
+        return Proposal("growth", growth.name, keys, [rule.name for rule in growth.rules])
+
     # ---- what came of it, by whoever drives
+
+    def _put_off(self, entry: Entry, attempt: int, word: str, reads: dict[Read, Any]) -> None:
+        """Somebody does not want the growth: now, or ever."""
+        if word == "refuse":
+            entry.refused = True
+            self._forget_reads(entry)
+            self.engine.slept(entry.node, attempt, [], time.time())
+            return
+        self._said_no(entry, attempt, reads)
+        if self.engine.state[entry.node] == ASLEEP and self.approver is not None:
+            self.ground.nap(entry.node, self.approver.pause(self.name_of(entry.node)))
+
+    def _wait_for_leave(self, entry: Entry, attempt: int) -> None:
+        """As many growths as were asked for have been made: the rest waits for `step`."""
+        self.engine.slept(entry.node, attempt, [], time.time())
+        self._due[entry.node] = None
+
+    def step(self, growths: int | None) -> None:
+        """Allows so many more growths, any number where None; by whoever drives."""
+        self.growths_left = growths
 
     def _said_no(self, entry: Entry, attempt: int, reads: dict[Read, Any]) -> None:
         engine, node = self.engine, entry.node
@@ -377,6 +418,8 @@ class RuleBook:
             self.take_rule(number, rule, node)
         engine.succeeded(node, attempt, None, time.time())
         self.has_fired(node, closures)
+        if self.growths_left is not None:
+            self.growths_left -= 1
 
     def _bounded(self, entry: Entry, rule: Rule) -> Rule:
         """A rule that a body adds may add at most what its parent may."""
@@ -398,7 +441,7 @@ class RuleBook:
         own = self.name_of(entry.node)
         for rule in growth.rules:
             self._bounded(entry, rule)
-        for key, tags in growth.described(self):
+        for key, tags in growth.described():
             may_add = entry.rule.may_add
             if may_add is not None and not _is_declared(key, tags, may_add):
                 limit = _listed(may_add) + (" only" if may_add else "")
@@ -461,7 +504,7 @@ class RuleBook:
             self._look_at_ends()
         if self._seen < len(engine):
             self._look_at_new()
-        if self._due:
+        if self._due and self.growths_left != 0:
             due, self._due = self._due, {}
             for node in due:
                 engine.woken(node, "what it looked at has changed", time.time())
@@ -527,6 +570,8 @@ class RuleBook:
 
         Returns whether a rule was woken.
         """
+        if self.growths_left == 0:
+            return False
         waiting = self._waiting_for_closures()
         for node in waiting:
             entry = self.entries[node]
@@ -604,6 +649,8 @@ class RuleBook:
     def waits_for(self, node: int) -> str:
         """What an open rule waits for, in words."""
         entry = self.entries[node]
+        if entry.refused:
+            return "was refused"
         if not entry.reads:
             return "said no and looked at nothing that can change" if entry.asked else "was not asked yet"
         told = list(dict.fromkeys(filter(None, (self._told_of(node, r, w) for r, w in entry.reads.items()))))

@@ -61,6 +61,8 @@ class Driver(Role):
                 raise
 
     def _start(self, closing: ExitStack) -> None:
+        if self.approver is not None:
+            self.approver.begin(self)
         for executor in self.executors:
             executor.start(self.tell)
             closing.callback(self._close, executor)
@@ -137,6 +139,8 @@ class Driver(Role):
 
     def _let_go(self) -> None:
         """The executors know this driver, and it knows them: without that, what a run held goes at once."""
+        if self.approver is not None:
+            self.approver.close()
         self.executors, self._threads, self._inline = [], [], None
         self.attend = None
         self.recorder.let_go()

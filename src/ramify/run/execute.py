@@ -30,6 +30,7 @@ from ramify.plan.folder import read_plan
 from ramify.plan.growth import forget_growth, prepare_growth
 from ramify.plan.opened import Plan
 from ramify.ports import Executor
+from ramify.run.approving import Approver
 from ramify.run.assemble import (
     Settings,
     elsewhere_of,
@@ -233,6 +234,8 @@ class Run:
             recorder=recorder,
             interrupts=interrupts,
         )
+        if options.approve is not None:
+            driver.approver = Approver(options.approve)
         if growth is not None:
             growth.take(driver)
         return driver

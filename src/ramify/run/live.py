@@ -27,6 +27,7 @@ from ramify.errors import JobCancelled, JobError, ParentFailed, StartedError, Va
 from ramify.executors.threads import ThreadExecutor
 from ramify.journals.memory import NoJournal
 from ramify.ports import Executor, Journal, Observer, Order, Outcome
+from ramify.run.approving import Approver
 from ramify.run.callbacks import CallbackThread
 from ramify.run.contract import Policy
 from ramify.run.ends import exception_of
@@ -102,6 +103,7 @@ class LiveRun(MemoryRun):
         self._scratch: Any = None
         self._threads: ThreadExecutor | None = None
         self.grower: Grower | None = None
+        self.approve: Approver | None = None
         self._quiet = threading.Event()
         self.given_up = threading.Event()
         """Set by `cancel`, for whoever waits to try again."""
@@ -154,6 +156,8 @@ class LiveRun(MemoryRun):
         )
         self._interrupts = self.driver.interrupts
         self.driver.grower = self.grower
+        if self.approve is not None:
+            self.driver.approver = self.approve.again()
         self.driver.ask(first)
         self._session = threading.Thread(target=self._drive, args=(self.driver,), name="ramify-run")
         self._session.start()
@@ -327,6 +331,14 @@ class LiveRun(MemoryRun):
                 self._open_session(lambda: done.append(act()))
                 return self.ask(lambda: done[0])
         return self.ask(act)
+
+    def go_on(self, act: Callable[[], None]) -> None:
+        """Has `act` done by whoever drives; where the run is at rest, another session begins with it."""
+        with self._changing:
+            if self._begun and self._quiet.is_set():
+                self._open_session(act)
+                return
+        self.ask(act)
 
     # ---- waiting
 

@@ -13,6 +13,7 @@ from ramify.files.lock import FolderLock
 from ramify.models import RetryStrategy, plain_retries
 from ramify.ports import Observer
 from ramify.rebuild.trace import Cause
+from ramify.run.approving import Approve
 from ramify.run.names import check_name
 from ramify.settings import REUSES
 
@@ -50,7 +51,8 @@ class Options:
     why; with `reuse="exists"` those whose result is kept all the same. `label` is what a person calls the
     graph, `namespace` whose list it is in (None: the setting's, else the login name). `on_failure` is
     `"fail_fast"` where nothing is said, `"continue"` for a plan with rules. With `strict` a rule that never
-    fires is a failure.
+    fires is a failure. `approve` is asked before each growth by a rule and each first start of a job; after
+    `max_growths` growths no rule fires any more.
     """
 
     executor: Any = None
@@ -76,6 +78,8 @@ class Options:
     detached: bool = False
     only: Sequence[str] | None = None
     strict: bool = False
+    approve: Approve | None = None
+    max_growths: int | None = None
     on_built: Callable[[], object] | None = None
     on_stale: Callable[[list[tuple[str, Cause]]], object] | None = None
     label: str | None = None

@@ -167,6 +167,9 @@ def back_to_work(work: PlanWork, t: float, only: Sequence[str] | None = None) ->
     whole = dict(work.store.parts())
     for node in [n for n, state in enumerate(engine.state) if state == RUNNING]:
         attempt = engine.attempts[node]
+        if work.kind(node) < 0:  # a rule was being asked, and will be again
+            engine.stopped(node, attempt, why, t)
+            continue
         token = work.token(node, attempt)
         record = whole.get(token)
         digest = work.made_by(node, token)  # adopted, and the driver died before it wrote that down

@@ -22,6 +22,7 @@ from ramify.core.views import counts, with_bad_parents
 from ramify.errors import RamifyWarning
 from ramify.executors.threads import ThreadExecutor
 from ramify.ports import Executor, Order, Outcome
+from ramify.run.approving import Approver
 from ramify.run.contract import Policy, Work
 from ramify.run.ends import LATE, as_failure, facts_of, not_stored
 from ramify.run.growing import Grower, Pass
@@ -74,6 +75,8 @@ class Role:
         self._stop_why: dict[tuple[int, int], str] = {}
         self._written = time.monotonic()
         self._begun = False
+        self.approver: Approver | None = None
+        self._naps: dict[int, float] = {}
         self.grower: Grower | None = None
         self.grow_place: int | None = None
         """The executor of passes of growth, where they do not count as work."""
@@ -139,7 +142,7 @@ class Role:
         if not engine.busy and not self.running and not self.inbox:
             if self.grower is not None and self.cancel_reason is None and self.grower.at_rest():
                 self._requests.append(_again)
-            else:
+            elif not self._naps:
                 self._at_rest()
 
     def _fold(self) -> None:
@@ -162,9 +165,39 @@ class Role:
     def _collect(self) -> None:
         push, state, delayed = self.queue.push, self.engine.state, self._delayed
         ready, self.engine.ready = self.engine.ready, []
+        if self.approver is not None:
+            ready = [node for node in ready if not self._must_be_approved(node)]
         for node in ready:
             if state[node] == READY and node not in delayed:
                 push(node)
+
+    def _must_be_approved(self, node: int) -> bool:
+        """Whether a first attempt is to be asked about, which is done then."""
+        if self.engine.attempts[node] or self.engine.flags[node] & RULE or self.approver is None:
+            return False
+        self.approver.ask_about(node)
+        return True
+
+    def let_start(self, node: int) -> None:
+        """A node may start; by whoever drives."""
+        if self.engine.state[node] == READY:
+            self.queue.push(node)
+
+    def refuse_start(self, node: int, why: str) -> None:
+        """A node may not start; by whoever drives."""
+        self.engine.cancelled(node, why, time.time())
+
+    def nap(self, node: int, seconds: float) -> None:
+        """Has a node that sleeps, or may not start yet, asked about again; by whoever drives."""
+        when = self._naps[node] = time.monotonic() + seconds
+        self._timers.add(when, node, 0)
+
+    def _wake_up(self, node: int) -> None:
+        del self._naps[node]
+        if self.engine.state[node] == READY and self.approver is not None:
+            self.approver.ask_about(node)
+        else:
+            self.engine.woken(node, "it is asked again", time.time())
 
     def _hand_out(self) -> bool:
         """Starts what fits; returns whether all of it is known to be short."""
@@ -339,6 +372,8 @@ class Role:
         for node, attempt in self._timers.due(now):
             if node < 0:
                 self._end_overdue()
+            elif now >= self._naps.get(node, inf):
+                self._wake_up(node)
             elif attempts[node] == attempt and state[node] == RUNNING:
                 why = "deadline" if now >= self._ends.get(node, inf) else "timeout"
                 late[why].append((node, attempt))
@@ -365,6 +400,7 @@ class Role:
             self.cancel_reason = why
         self.engine.cancelled_all(why, time.time())
         self._delayed.clear()
+        self._naps.clear()
         if force and self.running:
             self._stop(self._under_way(), why)
 

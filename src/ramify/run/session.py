@@ -102,7 +102,7 @@ class LiveDriver(Driver):
 
     def _at_rest(self) -> None:
         with self._gate:
-            if self._requests or self._delayed:
+            if self._requests or self._delayed or self._naps:
                 return
             self._shut = True
         super()._at_rest()
