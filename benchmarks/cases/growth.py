@@ -1,8 +1,8 @@
 """Graphs that grow while they run, of no-ops: `growth.py ENGINE SHAPE N FOLDER`.
 
-Rules add nodes and rules. `N` is how many nodes there are at the end, or nearly so: levels and waves are whole.
-Where rules wait, it is how many there are, each for another node of a chain. A graph of four nodes is run
-first, which imports what there is to import.
+Rules add nodes and rules. `N` is how many nodes there are at the end, or nearly so: levels and waves are
+whole. Where rules wait, it is how many there are, each for another node of a chain. A graph of four nodes is
+run first, which imports what there is to import.
 """
 
 from __future__ import annotations
