@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,3 +140,17 @@ def test_options_that_are_parameters_of_the_function_are_said_first() -> None:
     dag.submit(int, name="a")
     dag.add_rule(after("a"), body)
     assert run(dag).nodes_by_name["node"].result() == ("own", 1)
+
+
+def test_the_rules_of_a_run_on_disk_are_told_by_its_journal(tmp_path: Path) -> None:
+    dag = DAG({"a": Job(int)})
+    fired = dag.add_rule(after("a"), lambda v: v.submit(int, name="b"), name="fired")
+    idle = dag.add_rule(after("nobody"), lambda v: None, name="idle", may_add="c")
+    assert list(dag.rules) == [fired, idle]
+    with pytest.warns(RamifyWarning, match="'idle' waits for nodes 'nobody'"):
+        dag.evaluate(tmp_path / "run", execution_mode="thread")
+    assert list(dag.rules) == [idle] and list(dag.applied_rules) == [fired]
+    assert dag.why("fired") == "the rule 'fired' has fired"
+    assert dag.why(idle) == "the rule 'idle' has not fired"
+    with pytest.raises(KeyError, match="no rule and no node 'other'"):
+        dag.why("other")
