@@ -64,7 +64,7 @@ def go_on(
     only: Sequence[str] | None = None,
     more: dict[str, Any] | None = None,
 ) -> int:
-    """Drives the run from here on, tells how it ended, and returns the exit code; `more` are further options."""
+    """Drives the run from here on, tells how it ended, returns the exit code; `more` are further options."""
     from ramify.dag.resume import check_resumable, resume_view
     from ramify.show.progress import make_progress
     from ramify.values.sources import import_current_sources

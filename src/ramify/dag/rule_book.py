@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ramify.core.adders import Adders, Patterns, able_to_fire
 from ramify.core.graph import GATHER, KIND, RULE
@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 
     from ramify.core.engine import Engine
     from ramify.run.approving import Approver
+
+
+_LONG: Final = 0.002
+"""Seconds from which asking a predicate takes long."""
+_SHARE: Final = 10
+"""A predicate that takes long is asked for one of so many seconds at most, while other things run."""
 
 
 class Ground(Protocol):
@@ -88,6 +94,13 @@ class Ground(Protocol):
         `node` did, with `facts`, and has them wanted. Returns the numbers of the rules.
         """
 
+    @property
+    def plan_path(self) -> str:
+        """Of a run on disk, the folder of its plan."""
+
+    def forget_output(self, key: str) -> None:
+        """Of a run on disk: removes the output that an earlier run left of a job that is to be added."""
+
     def nap(self, node: int, seconds: float) -> None:
         """Has a grow node woken after so long."""
 
@@ -95,7 +108,9 @@ class Ground(Protocol):
 class Entry:
     """One rule. `parent` added it; `ignored` are those that can never fire before it does."""
 
-    __slots__ = ("asked", "ended", "ignored", "node", "parent", "reads", "refused", "rule")
+    __slots__ = (
+        *("asked", "ended", "ignored", "node", "parent", "reads", "refused", "rest_until", "rule", "saw"),
+    )
 
     def __init__(self, rule: Rule, node: int, parent: int | None) -> None:
         self.rule = rule
@@ -106,6 +121,8 @@ class Entry:
         self.ignored: frozenset[int] = frozenset()
         self.ended: BaseException | None = None
         self.refused = False
+        self.rest_until = 0.0
+        self.saw = -1
 
 
 class RuleBook:
@@ -140,6 +157,7 @@ class RuleBook:
         self._most_ignored = 0
         self._readers: dict[Read, dict[int, None]] = {}
         self._due: dict[int, None] = {}
+        self._resting: dict[int, None] = {}
         self._acted_on: dict[str, list[int]] = {}
         self._acted_on_near = Patterns()
         self._declared: set[str] = set()
@@ -321,8 +339,14 @@ class RuleBook:
         if self.growths_left == 0:
             return Pass("ok", settle=lambda n, attempt: self._wait_for_leave(entry, attempt))
         entry.asked += 1
+        entry.saw = self.version
+        began = time.monotonic()
         view = GraphView(self, node)
-        if not entry.rule.applicable(view):
+        says_no = not entry.rule.applicable(view)
+        took = time.monotonic() - began
+        if took > _LONG:
+            entry.rest_until = began + took * _SHARE
+        if says_no:
             return Pass("ok", settle=lambda n, attempt: self._said_no(entry, attempt, view._reads))
         growth = Growth(node, self.name_of(node))
         body = GrowthView(self, node, growth)
@@ -507,7 +531,16 @@ class RuleBook:
         if self._due and self.growths_left != 0:
             due, self._due = self._due, {}
             for node in due:
-                engine.woken(node, "what it looked at has changed", time.time())
+                self._wake(self.entries[node])
+
+    def _wake(self, entry: Entry) -> None:
+        """Has a rule asked again; not at once, where asking it takes long: see `_SHARE`."""
+        rest = entry.rest_until - time.monotonic()
+        if rest > 0 and self.engine.busy:
+            self._resting[entry.node] = None
+            self.ground.nap(entry.node, rest)
+        else:
+            self.engine.woken(entry.node, "what it looked at has changed", time.time())
 
     def _look_at_ends(self) -> None:
         engine = self.engine
@@ -572,6 +605,8 @@ class RuleBook:
         """
         if self.growths_left == 0:
             return False
+        if self._ask_once_more():
+            return True
         waiting = self._waiting_for_closures()
         for node in waiting:
             entry = self.entries[node]
@@ -583,12 +618,23 @@ class RuleBook:
         if waiting:
             self._end_badly(waiting, self._deadlock(waiting))
             return True
-        if self.strict and self._open:
-            left = list(self._open)
+        if self.strict and (left := self._unfired()):
             self._end_badly(left, None)
             return True
         self._tell_unfired()
         return False
+
+    def _ask_once_more(self) -> bool:
+        """Whether a rule is asked that had to rest, or that is to see the end of everything."""
+        resting, self._resting = list(self._resting), {}
+        late = [
+            node
+            for node in self._open
+            if getattr(self.entries[node].rule, "is_perpetual", False)
+            and self.entries[node].saw != self.version
+        ]
+        woken = [self.engine.woken(node, "nothing else is left", time.time()) for node in (*resting, *late)]
+        return any(woken)
 
     def _waiting_for_closures(self) -> list[int]:
         return [node for node in self._open if _closures(self.entries[node].reads)]
@@ -632,8 +678,12 @@ class RuleBook:
             rules=names,
         )
 
+    def _unfired(self) -> list[int]:
+        """The open rules, those apart that are not meant to end."""
+        return [n for n in self._open if not getattr(self.entries[n].rule, "is_perpetual", False)]
+
     def _tell_unfired(self) -> None:
-        fresh = [node for node in self._open if node not in self._told]
+        fresh = [node for node in self._unfired() if node not in self._told]
         self._told.update(fresh)
         if fresh:
             some = "; ".join(f"{self.name_of(node)!r} {self.waits_for(node)}" for node in fresh[:5])
