@@ -31,12 +31,22 @@ def test_nodes_are_counted_by_the_words_of_their_status() -> None:
         Status("done")
 
 
-def test_names_with_slashes_are_ordered_as_the_paths_they_read_as() -> None:
+@pytest.mark.parametrize("place", ["memory", "disk"])
+def test_names_with_slashes_are_ordered_as_the_paths_they_read_as(place: str, tmp_path: Path) -> None:
     dag = DAG()
     for n in range(12):
         dag.submit(abs, -n, name=f"part/{n}")
-    dag.add_rule(after("part/*"), lambda v: v.submit(list, v.nodes("part/*"), name="all"))
-    assert run(dag).nodes_by_name["all"].result() == list(range(12))
+
+    def gather(view: Any) -> None:
+        assert view["part/3"].result == 3 and view.by_name("part/3") == view["part/3"]
+        view.submit(list, view.nodes("part/*"), name="all")
+
+    dag.add_rule(after("part/*"), gather)
+    if place == "memory":
+        found = run(dag).nodes_by_name["all"].result()
+    else:
+        found = dag.evaluate(tmp_path / "run", execution_mode="thread")["all"]
+    assert found == list(range(12))
 
 
 def test_a_name_that_is_a_number_is_a_key() -> None:
