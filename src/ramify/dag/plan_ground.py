@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from ramify.core.keys import decode_key, encode_key
 from ramify.core.table import BAD, REST
 from ramify.dag.compile import Existing, compile_growth
 from ramify.dag.extend import Extend, itself, then_with
@@ -56,22 +56,20 @@ class PlanGround:
 
     def name_of(self, node: int) -> str:
         """What a node is called: its key, as a person writes it."""
-        key = self.engine.keys[node]
-        return key if "%" not in key else "/".join(str(decode_key(part)) for part in key.split("/"))
+        return unquote(self.engine.keys[node])
 
     def named(self, name: str) -> int | None:
         """Nodes of plans have keys only; a text that needs quoting as a key is found all the same."""
         from ramify.dag.growth_view import as_key
+        from ramify.dag.submitted import quoted
         from ramify.errors import RamifyKeyEncodingError
 
         number = self.engine.number
-        for key_of in (as_key, encode_key):  # a path of keys, or one key with slashes
-            try:
-                if (found := number.get(key_of(name))) is not None:
-                    return found
-            except RamifyKeyEncodingError:
-                continue
-        return None
+        try:
+            found = number.get(as_key(name))
+        except RamifyKeyEncodingError:
+            found = None
+        return number.get(quoted(name)) if found is None else found
 
     def id_of(self, node: int) -> UUID:
         """The id of a node: made of the run's folder and the key."""
