@@ -1,6 +1,6 @@
 """Measures Ramify beside others and prints a table: `python benchmarks/run.py [--quick] [--write] [NAME...]`.
 
-NAMES are groups: memory, live, grid, isolated, process, reuse, million, start; all if none is given.
+NAMES are groups: memory, live, growth, grid, isolated, process, reuse, million, start; all if none is given.
 `--quick` takes a tenth of the sizes, once. `--write` puts the table into docs/benchmarks.md. The environments
 of the others are made in `.envs` at the first time.
 """
@@ -22,8 +22,6 @@ from measurements import FOLDER, GROUPS, Row
 from table import document
 
 CASES = Path(__file__).resolve().parent / "cases"
-LIMIT = 900.0
-"""Seconds that one measurement may take."""
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 """Modules are compiled once, as they are for users, and not in every process that is measured."""
 PATIENCE = 15.0
@@ -82,9 +80,9 @@ def measure(row: Row, n: int, folder: Path) -> dict[str, Any]:
     words = {"N": str(n), FOLDER: str(folder / "run"), "PYTHON": python, "RAMIFY": python[:-6] + "ramify"}
     command = [python, str(CASES / f"{row.case}.py"), *(words.get(word, word) for word in row.arguments)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, env=ENVIRONMENT)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=row.limit, env=ENVIRONMENT)
     except subprocess.TimeoutExpired:
-        return {"error": f"not done in {LIMIT:.0f} s"}
+        return {"error": f"not done in {row.limit:.0f} s"}
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         say(f"  failed: {last}")

@@ -16,9 +16,9 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ramify.core.adders import Adders, able_to_fire
+from ramify.core.adders import Adders, Patterns, able_to_fire
 from ramify.core.graph import GATHER, KIND, RULE
-from ramify.core.patterns import fits, is_glob
+from ramify.core.patterns import fits, is_glob, overlap
 from ramify.core.table import ASLEEP, BAD, GOOD, REST
 from ramify.dag.graph_view import GraphView, Read
 from ramify.dag.growth_view import Growth, GrowthView
@@ -152,12 +152,14 @@ class RuleBook:
         self._seen = 0
         self._tags: dict[int, frozenset[str]] = {}
         self._index = NodeIndex()
-        self._closures: dict[str, None] = {}
+        self._closures = Patterns()
         """The texts of closures that rules wait for."""
+        self._most_ignored = 0
         self._readers: dict[Read, dict[int, None]] = {}
         self._due: dict[int, None] = {}
         self._resting: dict[int, None] = {}
         self._acted_on: dict[str, list[int]] = {}
+        self._acted_on_near = Patterns()
         self._declared: set[str] = set()
         self._told: set[int] = set()
         ground.asks = self._pass
@@ -183,6 +185,7 @@ class RuleBook:
         entry = self.entries[node]
         for pattern in closures:
             self._acted_on.setdefault(pattern, []).append(node)
+            self._acted_on_near.add(pattern)
         self.applied.append(node)
         self._end(entry)
 
@@ -208,11 +211,16 @@ class RuleBook:
         """What a rule, or the rule of a name, waits for; None where there is none."""
         for node, entry in self.entries.items():
             if entry.rule is what or self.name_of(node) == what:
-                if node in self._open:
+                if node in self._open and not BAD[self.engine.state[node]]:
                     return f"the rule {self.name_of(node)!r} {self.waits_for(node)}"
-                how = "has fired" if node in self.applied else f"is {engine_word(self.engine.state[node])}"
+                how = "has fired" if node in self.applied else self._ended_how(node)
                 return f"the rule {self.name_of(node)!r} {how}"
         return None
+
+    def _ended_how(self, node: int) -> str:
+        reason = self.engine.reasons.get(node)
+        told = reason.get("message", "") if isinstance(reason, dict) else str(reason or "")
+        return f"is {engine_word(self.engine.state[node])}" + (f": {told}" if told else "")
 
     def open_names(self) -> list[str]:
         """The names of the rules that have not fired."""
@@ -313,8 +321,11 @@ class RuleBook:
         """A rule, or a node that may add, can add nothing any more."""
         if node not in self.adders.declared:
             return
-        self.adders.close(node)
-        for which in list(self._closures):
+        rare = self.adders.close(node, 1 + self._most_ignored)
+        near = (
+            which for pattern in rare for which in self._closures.near(pattern) if overlap(pattern, which)
+        )
+        for which in dict.fromkeys(near):
             readers = self._readers.get(("closed", which), ())
             if any(self.is_closed(which, rule) for rule in readers):
                 self._rouse(("closed", which))
@@ -343,7 +354,7 @@ class RuleBook:
         try:
             entry.rule.apply(body)
         finally:
-            body._ended = True
+            growth.ended = True
         word = "approve" if self.approver is None else self.approver.decide(self._proposal(growth))
         if word != "approve":
             return Pass("ok", settle=lambda n, attempt: self._put_off(entry, attempt, word, view._reads))
@@ -387,7 +398,7 @@ class RuleBook:
             else:
                 self._readers.setdefault(read, {})[node] = None
                 if read[0] == "closed":
-                    self._closures[read[1]] = None
+                    self._closures.add(read[1])
                 if read[0] == "node":
                     engine.notice(read[1])
         engine.slept(node, attempt, waits_for, time.time())
@@ -457,19 +468,20 @@ class RuleBook:
         for key, tags in growth.described():
             may_add = entry.rule.may_add
             if may_add is not None and not _is_declared(key, tags, may_add):
+                limit = _listed(may_add) + (" only" if may_add else "")
                 what = f"{key!r}" + (f" with the tags {_listed(sorted(tags))}" if tags else "")
                 raise GrowthError(
-                    f"the rule {own!r} adds {what}, and says that it may add {_listed(may_add)} only: "
+                    f"the rule {own!r} adds {what}, and says that it may add {limit}: "
                     "nothing was added. Name the tag or the key in may_add",
                     rule=own,
                 )
             self._check_acted_on(entry, key, tags)
 
     def _check_acted_on(self, entry: Entry, key: str, tags: frozenset[str]) -> None:
-        for pattern, rules in self._acted_on.items():
+        for pattern in (*self._acted_on_near.above(key), *(tag for tag in tags if tag in self._acted_on)):
             if not fits(pattern, key, tags):
                 continue
-            late = [rule for rule in rules if not self._descends(entry.node, rule)]
+            late = [rule for rule in self._acted_on[pattern] if not self._descends(entry.node, rule)]
             if late:
                 raise GrowthError(
                     f"the rule {self.name_of(entry.node)!r} adds {key!r}, and the rule "
@@ -499,7 +511,7 @@ class RuleBook:
                 if not readers:
                     del self._readers[read]
                     if read[0] == "closed":
-                        del self._closures[read[1]]
+                        self._closures.remove(read[1])
         entry.reads = {}
 
     # ---- waking, by whoever drives
@@ -645,6 +657,7 @@ class RuleBook:
                 stacklevel=2,
             )
         entry.ignored = entry.ignored | blockers
+        self._most_ignored = max(self._most_ignored, len(entry.ignored))
         self.engine.woken(entry.node, "what it waited for can never come", time.time())
 
     def _end_badly(self, nodes: Sequence[int], error: BaseException | None) -> None:
@@ -689,7 +702,7 @@ class RuleBook:
         if entry.refused:
             return "was refused"
         if not entry.reads:
-            return "waits for nothing that it looked at" if entry.asked else "was not asked yet"
+            return "said no and looked at nothing that can change" if entry.asked else "was not asked yet"
         told = list(dict.fromkeys(filter(None, (self._told_of(node, r, w) for r, w in entry.reads.items()))))
         more = f", and {len(told) - 4} more" if len(told) > 4 else ""
         return f"waits for {', '.join(told[:4])}{more}" if told else "waits for a change of what it looked at"

@@ -64,6 +64,11 @@ class Rule:
         self.name = function_name(body).rpartition("<locals>.")[2] if name is None else str(name)
         self.may_add = patterns(may_add)
 
+    @property
+    def func(self) -> Body:
+        """The body, by the name that wrappers of functions have for it: its text is kept with a plan."""
+        return self.body
+
     def applicable(self, view: GraphView) -> object:
         """Whether the predicate holds."""
         return True if self.predicate is None else self.predicate(view)
