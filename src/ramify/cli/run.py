@@ -119,13 +119,16 @@ class Flow:
 
         Options(**self.options).check()
         draft = self._load()
+        observers = make_progress(not self.ending.quiet)
         plan, outputs = (os.path.join(self.folder, name) for name in ("plan", "outputs"))
         watching: dict[str, Any] = {
-            "observers": make_progress(not self.ending.quiet),
+            "observers": observers,
             "on_start": self._announce,
             "on_stale": self._tell_stale,
         }
-        return self.ending.of(lambda: evaluate_draft(draft, plan, outputs, **watching, **self.options))
+        return self.ending.of(
+            lambda: evaluate_draft(draft, plan, outputs, **watching, **self.options), observers
+        )
 
     def _load(self) -> Any:
         from ramify.cli.target import load_target

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from ramify.core.graph import called
 from ramify.dag.execution import by_name
 from ramify.dag.rules import Body, MayAdd, Predicate, Rule, as_rule
 from ramify.errors import ArgumentError, StartedError, UnknownKeyError
@@ -99,7 +100,7 @@ class Growing:
         return () if self._book is None else tuple(self._book.applied_rules())
 
     def why(self, what: Any) -> str:
-        """Why a rule has not fired, or a node has not run, in words: what it waits for.
+        """Why a rule has not fired, or a node has not run, in words: what it waits for, and who added it.
 
         `what` is a rule, its name, a node, or a key. Raises `UnknownKeyError` for anything else.
         """
@@ -112,7 +113,16 @@ class Growing:
         number = None if run is None or key is None else run.engine.number.get(key)
         if run is None or number is None:
             raise UnknownKeyError(f"the run of this graph has no rule and no node {what!r:.80}", key=what)
-        return str(by_name("waiting_for", "why_node")(run.engine, number))
+        told = str(by_name("waiting_for", "why_node")(run.engine, number))
+        adder = self._adder_of(number)
+        return told if adder is None else f"{told}; {adder} added it"
+
+    def _adder_of(self, node: int) -> str | None:
+        """The rule or the job that added a node, in words; None for one that nobody did."""
+        key = None if self._book is None else self._book.adder_of(node)
+        if key is None and self._extender is not None:
+            key = self._extender.adder_of(node)
+        return None if key is None else called(key)
 
     # ---- inside
 
