@@ -81,7 +81,7 @@ class CallbackProgress:
                 self._tell("failed", node)
             elif letter in "el" and data is not None:
                 self._tell("skipped", node)
-            elif letter == "+":
+            elif letter in "+g":
                 self._grow()
 
     def _tell(self, what: str, node: int) -> None:
