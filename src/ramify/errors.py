@@ -215,6 +215,15 @@ class WorkerDied(JobError):
     """The process of a job ended before its result: `exit_code` or `signal`, `log`."""
 
 
+class TaskFailed(JobError):
+    """A task of a pipeline that did not complete.
+
+    `task` is its key, `step` the number of the step, `kind` one of `failed`, `killed`, `timed-out` and
+    `crashed`, `reason` what went wrong; `exit_code` or `signal` where a process ended so, `log` the path of
+    its output, `tail` the last lines of it.
+    """
+
+
 class RemoteError(JobError):
     """An exception that could not travel; `type_name` and `traceback_text` hold what it was."""
 

@@ -7,6 +7,8 @@ import pickle
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -412,3 +414,26 @@ def test_a_value_of_a_module_that_was_loaded_by_its_path(tmp_path, monkeypatch):
         [sys.executable, "-c", f"import sys; {load}"], input=data, capture_output=True, check=True
     )
     assert done.stdout.strip() == b"3"
+
+
+def test_a_module_that_another_thread_imports_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In `sys.modules` it is as soon as the import begins."""
+    (tmp_path / "slowly_imported.py").write_text(
+        "import threading\n"
+        "begun, go_on = __import__('builtins').ramify_events\n"
+        "begun.set()\n"
+        "assert go_on.wait(30)\n"
+        "def late():\n    return 'here'\n"
+    )
+    begun, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr("builtins.ramify_events", (begun, go_on), raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    code = CodeRef("late", "slowly_imported", "late")
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(load_function, code)
+        assert begun.wait(30)
+        second = pool.submit(load_function, code)
+        go_on.set()
+        assert first.result(30)() == second.result(30)() == "here"

@@ -29,7 +29,7 @@ from ramify.dag.rules import named_rules
 from ramify.dag.signature import check_arguments, function_name
 from ramify.errors import ArgumentError, UnpicklableError
 from ramify.plan.codes import note_of
-from ramify.plan.definition import Definition, FunctionRef, Spec, hidden_at, join
+from ramify.plan.definition import CodeNote, Definition, FunctionRef, Spec, hidden_at, join
 from ramify.plan.folder import NewPlan
 from ramify.plan.load import same_value
 from ramify.plan.paths import relative_to_plan
@@ -56,6 +56,23 @@ class Existing(Job):
         job = cls.__new__(cls)
         job.func, job.kwargs, job.policy, job._origin = same_value, {}, DEFAULT, None
         job.id, job.at = job_id, at
+        return job
+
+
+class ReadyJob(Job):
+    """A job whose definition is made already, with the fingerprint of what it runs."""
+
+    __slots__ = ("definition", "note")
+
+    definition: Definition
+    note: CodeNote
+
+    @classmethod
+    def of(cls, definition: Definition, note: CodeNote) -> ReadyJob:
+        """The job of a definition."""
+        job = cls.__new__(cls)
+        job.func, job.kwargs, job.policy, job._origin = same_value, {}, definition.policy, None
+        job.definition, job.note = definition, note
         return job
 
 
@@ -168,6 +185,10 @@ class _Compiler:
     # ---- one definition
 
     def _definition(self, number: int, member: Member) -> Definition:
+        if isinstance(member.node, ReadyJob):
+            ready = member.node
+            self.new.codes[ready.definition.code] = ready.note
+            return ready.definition
         home = self.members.home(member.node)
         grid = _as_grid(member.node)
         if home is not None and home.place != number:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from ramify.core.keys import Key
 
@@ -23,6 +23,24 @@ def by_name(module: str, name: str) -> Callable[..., Any]:
     """What a module of this room, above the draft, calls so."""
     verb: Callable[..., Any] = getattr(import_module(f"ramify.dag.{module}"), name)
     return verb
+
+
+class RunOptions(TypedDict, total=False):
+    """How a plan is run, as `evaluate` and `execute_materialized` take it; see `evaluate`."""
+
+    on_failure: str | None
+    retries: Retries | None
+    timeout: float | None
+    deadline: float | None
+    name: str | None
+    limits: Mapping[str, float | str] | None
+    durable: bool
+    reuse: str | None
+    force: str | Iterable[str]
+    reuse_from: Location | Iterable[Location] | None
+    strict: bool
+    approve: Callable[[Any], Any] | None
+    max_growths: int | None
 
 
 class Executable:
@@ -67,20 +85,7 @@ class Executable:
         skip_completed: bool = False,
         progress: bool = False,
         progress_callback: Callable[[str], object] | None = None,
-        *,
-        on_failure: str | None = None,
-        retries: Retries | None = None,
-        timeout: float | None = None,
-        deadline: float | None = None,
-        name: str | None = None,
-        limits: Mapping[str, float | str] | None = None,
-        durable: bool = False,
-        reuse: str | None = None,
-        force: str | Iterable[str] = (),
-        reuse_from: Location | Iterable[Location] | None = None,
-        strict: bool = False,
-        approve: Callable[[Any], Any] | None = None,
-        max_growths: int | None = None,
+        **options: Unpack[RunOptions],
     ) -> LazyDict:
         """Compiles, runs every job in the order of its dependencies, and returns the outputs.
 
@@ -109,19 +114,7 @@ class Executable:
             skip_completed=skip_completed,
             progress=progress,
             progress_callback=progress_callback,
-            on_failure=on_failure,
-            retries=retries,
-            timeout=timeout,
-            deadline=deadline,
-            name=name,
-            limits=limits,
-            durable=durable,
-            reuse=reuse,
-            force=force,
-            reuse_from=reuse_from,
-            strict=strict,
-            approve=approve,
-            max_growths=max_growths,
+            **options,
         )
 
     def plan(
@@ -174,20 +167,7 @@ class Executable:
         skip_running: bool = False,
         progress: bool = False,
         progress_callback: Callable[[str], object] | None = None,
-        *,
-        on_failure: str | None = None,
-        retries: Retries | None = None,
-        timeout: float | None = None,
-        deadline: float | None = None,
-        name: str | None = None,
-        limits: Mapping[str, float | str] | None = None,
-        durable: bool = False,
-        reuse: str | None = None,
-        force: str | Iterable[str] = (),
-        reuse_from: Location | Iterable[Location] | None = None,
-        strict: bool = False,
-        approve: Callable[[Any], Any] | None = None,
-        max_growths: int | None = None,
+        **options: Unpack[RunOptions],
     ) -> LazyDict:
         """Runs a plan as it was materialized; see `evaluate`.
 
@@ -207,19 +187,7 @@ class Executable:
             skip_running=skip_running,
             progress=progress,
             progress_callback=progress_callback,
-            on_failure=on_failure,
-            retries=retries,
-            timeout=timeout,
-            deadline=deadline,
-            name=name,
-            limits=limits,
-            durable=durable,
-            reuse=reuse,
-            force=force,
-            reuse_from=reuse_from,
-            strict=strict,
-            approve=approve,
-            max_growths=max_growths,
+            **options,
         )
 
     def clear_outputs(self, dag_path: Location | PlanPaths, job_ids: Iterable[str] | None = None) -> None:

@@ -110,6 +110,11 @@ class LiveGround:
         self.graph.hidden.add(node)
         return int(node)
 
+    plan_path = ""
+
+    def forget_output(self, key: str) -> None:
+        """Nothing is left of earlier runs."""
+
     def nap(self, node: int, seconds: float) -> None:
         """Has a grow node woken after so long."""
         self.run.driver.nap(node, seconds)

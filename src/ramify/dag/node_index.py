@@ -16,8 +16,10 @@ class NodeIndex:
     """The nodes by what means them. One thread adds; others may ask meanwhile.
 
     >>> index = NodeIndex()
-    >>> index.members("map/*"), index.add(0, "map/0", "map/0", ["pdf"])
-    ([], ['map/0', 'map', 'pdf', 'map/*'])
+    >>> index.members("map/*")
+    []
+    >>> index.add(0, "map/0", "map/0", ["pdf"])
+    ['map/0', 'map', 'pdf', 'map/*']
     >>> index.members("map/*"), index.members("pdf"), index.members("map"), index.members("ma")
     ([0], [0], [0], [])
     """

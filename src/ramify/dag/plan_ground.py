@@ -120,6 +120,16 @@ class PlanGround:
         assert self.driver is not None, "it runs"
         self.driver.nap(node, seconds)
 
+    @property
+    def plan_path(self) -> str:
+        """The folder of the plan."""
+        return self.plan.path
+
+    def forget_output(self, key: str) -> None:
+        """Removes an output of an earlier run that is not good any more, before its job is added."""
+        self.work.store.remove(key)
+        self.work.rebuilder.look_again()
+
     # ---- rules
 
     def enter(self, key: str) -> int:

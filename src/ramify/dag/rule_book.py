@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ramify.core.adders import Adders, able_to_fire
 from ramify.core.graph import GATHER, KIND, RULE
@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 
     from ramify.core.engine import Engine
     from ramify.run.approving import Approver
+
+
+_LONG: Final = 0.002
+"""Seconds from which asking a predicate takes long."""
+_SHARE: Final = 10
+"""A predicate that takes long is asked for one of so many seconds at most, while other things run."""
 
 
 class Ground(Protocol):
@@ -89,6 +95,13 @@ class Ground(Protocol):
         `node` did, with `facts`, and has them wanted. Returns the numbers of the rules.
         """
 
+    @property
+    def plan_path(self) -> str:
+        """Of a run on disk, the folder of its plan."""
+
+    def forget_output(self, key: str) -> None:
+        """Of a run on disk: removes the output that an earlier run left of a job that is to be added."""
+
     def nap(self, node: int, seconds: float) -> None:
         """Has a grow node woken after so long."""
 
@@ -124,6 +137,9 @@ class RuleBook(RuleWords):
         """The texts of closures that rules wait for."""
         self._readers = {}
         self._due = {}
+        self._resting: dict[int, None] = {}
+        self._deferred: dict[int, None] = {}
+        """Rules whose growth somebody put off, and will be asked about again."""
         self._acted_on: dict[str, list[int]] = {}
         self._declared: set[str] = set()
         ground.asks = self._pass
@@ -283,8 +299,14 @@ class RuleBook(RuleWords):
         if self.growths_left == 0:
             return Pass("ok", settle=lambda n, attempt: self._wait_for_leave(entry, attempt))
         entry.asked += 1
+        entry.saw = self.version
+        began = time.monotonic()
         view = GraphView(self, node)
-        if not entry.rule.applicable(view):
+        says_no = not entry.rule.applicable(view)
+        took = time.monotonic() - began
+        if took > _LONG:
+            entry.rest_until = began + took * _SHARE
+        if says_no:
             return Pass("ok", settle=lambda n, attempt: self._said_no(entry, attempt, view._reads))
         growth = Growth(node, self.name_of(node))
         body = GrowthView(self, node, growth)
@@ -306,6 +328,7 @@ class RuleBook(RuleWords):
 
     def _put_off(self, entry: Entry, attempt: int, word: str, reads: dict[Read, Any]) -> None:
         """Somebody does not want the growth: now, or ever; or no growth any more."""
+        self._deferred.pop(entry.node, None)
         if word == "stop":
             self.growths_left = 0
             self._wait_for_leave(entry, attempt)
@@ -317,6 +340,7 @@ class RuleBook(RuleWords):
             return
         self._said_no(entry, attempt, reads)
         if self.engine.state[entry.node] == ASLEEP and self.approver is not None:
+            self._deferred[entry.node] = None
             self.ground.nap(entry.node, self.approver.pause(self.name_of(entry.node)))
 
     def _wait_for_leave(self, entry: Entry, attempt: int) -> None:
@@ -330,6 +354,7 @@ class RuleBook(RuleWords):
 
     def _said_no(self, entry: Entry, attempt: int, reads: dict[Read, Any]) -> None:
         engine, node = self.engine, entry.node
+        self._deferred.pop(node, None)
         self._look_at_new()
         self._forget_reads(entry)
         entry.reads = reads
@@ -443,6 +468,7 @@ class RuleBook(RuleWords):
         self._open.pop(entry.node, None)
         self._forget_reads(entry)
         self._due.pop(entry.node, None)
+        self._deferred.pop(entry.node, None)
         self._rules_changed()
         self._close(entry.node)
 
@@ -474,7 +500,16 @@ class RuleBook(RuleWords):
         if self._due and self.growths_left != 0:
             due, self._due = self._due, {}
             for node in due:
-                engine.woken(node, "what it looked at has changed", time.time())
+                self._wake(self.entries[node])
+
+    def _wake(self, entry: Entry) -> None:
+        """Has a rule asked again; not at once, where asking it takes long: see `_SHARE`."""
+        rest = entry.rest_until - time.monotonic()
+        if rest > 0 and self.engine.busy:
+            self._resting[entry.node] = None
+            self.ground.nap(entry.node, rest)
+        else:
+            self.engine.woken(entry.node, "what it looked at has changed", time.time())
 
     def _look_at_ends(self) -> None:
         engine = self.engine
@@ -542,6 +577,10 @@ class RuleBook(RuleWords):
         """
         if self.growths_left == 0:
             return False
+        if self._ask_once_more():
+            return True
+        if self._deferred:  # their growth may come yet: nothing is final
+            return False
         waiting = self._waiting_for_closures()
         for node in waiting:
             entry = self.entries[node]
@@ -553,12 +592,23 @@ class RuleBook(RuleWords):
         if waiting:
             self._end_badly(waiting, self._deadlock(waiting))
             return True
-        if self.strict and self._open:
-            left = list(self._open)
+        if self.strict and (left := self._unfired()):
             self._end_badly(left, None)
             return True
         self._tell_unfired()
         return False
+
+    def _ask_once_more(self) -> bool:
+        """Whether a rule is asked that had to rest, or that is to see the end of everything."""
+        resting, self._resting = list(self._resting), {}
+        late = [
+            node
+            for node in self._open
+            if getattr(self.entries[node].rule, "is_perpetual", False)
+            and self.entries[node].saw != self.version
+        ]
+        woken = [self.engine.woken(node, "nothing else is left", time.time()) for node in (*resting, *late)]
+        return any(woken)
 
     def _waiting_for_closures(self) -> list[int]:
         return [node for node in self._open if _closures(self.entries[node].reads)]

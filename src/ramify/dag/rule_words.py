@@ -23,7 +23,10 @@ class Entry:
     """One rule. `parent` added it; `ignored` are those that can never fire before it does; `added` are the
     nodes that it brought, at the time `fired`."""
 
-    __slots__ = ("added", "asked", "ended", "fired", "ignored", "node", "parent", "reads", "refused", "rule")
+    __slots__ = (
+        *("added", "asked", "ended", "fired", "ignored", "node", "parent", "reads", "refused", "rest_until"),
+        *("rule", "saw"),
+    )
 
     def __init__(self, rule: Rule, node: int, parent: int | None) -> None:
         self.rule = rule
@@ -34,6 +37,8 @@ class Entry:
         self.ignored: frozenset[int] = frozenset()
         self.ended: BaseException | None = None
         self.refused = False
+        self.rest_until = 0.0
+        self.saw = -1
         self.added: Sequence[int] = ()
         self.fired: float | None = None
 
@@ -93,10 +98,14 @@ class RuleWords:
         by = (self.engine.keys[n] for n, entry in self.entries.items() if node in entry.added)
         return next(by, None)
 
+    def _unfired(self) -> list[int]:
+        """The open rules, those apart that are not meant to end."""
+        return [n for n in list(self._open) if not getattr(self.entries[n].rule, "is_perpetual", False)]
+
     def unfired(self) -> dict[str, str]:
         """The rules that have not fired and still might, by name, and what each waits for."""
         state = self.engine.state
-        return {self.name_of(n): self.waits_for(n) for n in list(self._open) if not REST[state[n]]}
+        return {self.name_of(n): self.waits_for(n) for n in self._unfired() if not REST[state[n]]}
 
     # ---- what they wait for
 
@@ -153,7 +162,7 @@ class RuleWords:
         )
 
     def _tell_unfired(self) -> None:
-        fresh = [node for node in self._open if node not in self._told]
+        fresh = [node for node in self._unfired() if node not in self._told]
         self._told.update(fresh)
         if fresh:
             some = "; ".join(f"{self.name_of(node)!r} {self.waits_for(node)}" for node in fresh[:5])

@@ -117,6 +117,8 @@ def as_rule(given: Any, body: Any = None, name: str | None = None, may_add: MayA
             return given
         return Rule(given.predicate, given.body, name or given.name, may_add or given.may_add)
     if callable(getattr(given, "applicable", None)) and callable(getattr(given, "apply", None)):
+        if body is None and name is None and getattr(given, "is_perpetual", False):
+            return given  # type: ignore[no-any-return]  # a rule by its methods, of our own
         own = getattr(given, "may_add", None) if may_add is None else may_add
         label = name or getattr(given, "name", None) or type(given).__name__
         return Rule(given.applicable, given.apply, label, own)

@@ -7,6 +7,7 @@ An argument is written as a small object with one telling name:
 - `{"job": "a"}`: the output of a job; `{"group": "scores/m1"}`: of a group, a slice, a nested DAG, as a
   `LazyDict`; `"at"` says where it is stored, where that is not its id;
 - `{"same": "scores"}`: the output of the same point of another group;
+- `{"path": "../../.."}`: an absolute path, written as seen from the plan;
 - `{"stored": "../../old/outputs"}`: a `LazyDict` from elsewhere;
 - `{"list": [...]}`, `"tuple"`, `"set"`, `"frozenset"`, `{"dict": [[key, value], ...]}`: containers of these;
 - `{"pickle": "inputs/a/x", "holds": [...]}`: an object of another class that holds jobs.

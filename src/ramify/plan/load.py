@@ -248,6 +248,11 @@ def _file(plan: Plan, spec: Spec) -> Make:
     return lambda point: deserialize(stem)
 
 
+def _path(plan: Plan, spec: Spec) -> Make:
+    path = os.path.normpath(os.path.join(plan.path, spec["path"]))
+    return lambda point: path
+
+
 def _job(plan: Plan, spec: Spec) -> Make:
     from ramify.values import deserialize
 
@@ -327,6 +332,7 @@ _KINDS: Final[dict[str, Callable[[Plan, Spec], Make]]] = {
     "value": _value,
     "key": _key,
     "file": _file,
+    "path": _path,
     "job": _job,
     "same": _same,
     "group": _group,

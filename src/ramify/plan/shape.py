@@ -51,6 +51,8 @@ class _Reader:
         """A text that is equal exactly when the argument is; dicts and sets are free of order."""
         if "value" in spec:
             return _json(spec["value"]).decode()
+        if "path" in spec:
+            return f"path {spec['path']}"
         for kind, mark in (("job", ""), ("group", "/"), ("same", "/*")):
             if kind in spec:
                 return f"${self.place[spec[kind] + mark]}"

@@ -31,6 +31,7 @@ from ramify.stores.traces import FOLDER as TRACES
 from ramify.stores.traces import Elsewhere
 from ramify.values.declared import InputCache
 from ramify.worker.logs import log_name
+from ramify.worker.stopping import stop_work_of
 
 
 class Settings:
@@ -215,7 +216,9 @@ def _in_this_process(
         with captured(os.path.join(logs, log_name(order.job_id, order.attempt))):
             return await perform_async(plan, order.job_id, token(order.node, order.attempt))
 
-    executors: list[Executor] = [ThreadExecutor(perform_here, 0 if inline else workers)]
+    threads = ThreadExecutor(perform_here, 0 if inline else workers)
+    threads.on_abandon = stop_work_of
+    executors: list[Executor] = [threads]
     coroutines = {} if inline else dict.fromkeys(_coroutines(work), 1)
     if coroutines:
         from ramify.executors.aio import AsyncExecutor

@@ -140,11 +140,9 @@ class Role:
         surely_short = self._hand_out()
         self._write(surely_short)
         if not engine.busy and not self.running and not self.inbox:
-            if self._naps:  # what was put off is asked about again: until then nothing is final
-                return
             if self.grower is not None and self.cancel_reason is None and self.grower.at_rest():
                 self._requests.append(_again)
-            else:
+            elif not self._naps:
                 self._at_rest()
 
     def _fold(self) -> None:

@@ -20,7 +20,7 @@ from ramify.errors import JobIdError, JournalError, UnknownRunError
 from ramify.files.lock import read_holder
 from ramify.journals.file import JournalReader
 from ramify.rebuild.trace import Cause
-from ramify.run.rule_view import FAILED_RULE, OPEN, UNFIRED, Growths, RuleView, split, state_of
+from ramify.run.rule_view import FAILED_RULE, FIRED, OPEN, UNFIRED, Growths, RuleView, split, state_of
 from ramify.worker.logs import log_name
 
 JOURNAL: Final = "journal.jsonl"
@@ -328,7 +328,10 @@ class RunView:
         key = self.engine.keys[node]
         reason = self.engine.reasons.get(node)
         state = state_of(self.engine.state[node], self.end is not None)
-        added, rules = split(self.engine, self._grown.by(node))
+        grown = self._grown.by(node)
+        added, rules = split(self.engine, grown)
+        if state == UNFIRED and grown:  # it is not meant to end
+            state = FIRED
         return RuleView(
             name=key.removeprefix(RULES),
             key=key,

@@ -79,11 +79,10 @@ def load_function(code: CodeRef) -> Any:
     """
     if code.pickled is not None:
         return load_value(code.pickled)
-    module = sys.modules.get(code.module)
-    if module is None:
-        import importlib
+    import importlib
 
-        module = importlib.import_module(code.module)
+    # Not from `sys.modules`: there it may be half imported, by another thread.
+    module = importlib.import_module(code.module)
     found: Any = module
     for step in code.qualname.split("."):
         try:

@@ -1,0 +1,224 @@
+"""Running a pipeline in an instance folder, and telling what a run would do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from ramify.dag.draft import DAG
+from ramify.dag.evaluate import evaluate_draft
+from ramify.dag.preview import Preview, judged
+from ramify.errors import ArgumentError
+from ramify.pipeline.definition import TaskDefinition, TaskResult
+from ramify.pipeline.dsl import Generator
+from ramify.pipeline.generator_rule import GeneratorRule, task_job
+from ramify.pipeline.instance import CONTROL, ENGINE, OUTPUT
+from ramify.pipeline.opened import OpenInstance, Restarts, close_instance, open_instance
+from ramify.pipeline.pipeline import Pipeline, create_pipeline
+from ramify.pipeline.progress import COMPLETED
+from ramify.pipeline.states import TaskState
+from ramify.pipeline.sweep import Sweep, parents_of, sweep
+from ramify.plan.folder import NewPlan, unwritten_plan
+from ramify.run.assemble import elsewhere_of, forced_by, input_cache
+from ramify.run.options import Options
+from ramify.run.work import PlanWork
+from ramify.stores.folder import FolderStore
+
+Until = Sequence[str]
+
+
+class DiskProgress:
+    """The states and results of an instance that nobody runs, from its folder."""
+
+    def __init__(self, here: OpenInstance) -> None:
+        self.here = here
+
+    def state(self, key: str) -> str:
+        """What the task's state file says."""
+        state = self.here.instance.task(key).state()
+        return "waiting" if state is None else str(state)
+
+    def result(self, key: str) -> TaskResult | None:
+        """The result of a completed task."""
+        stored = self.here.stored(key) if self.state(key) == COMPLETED else None
+        return None if stored is None else stored.result()
+
+    def output_folder(self, key: str) -> str:
+        """Where a task puts its files."""
+        return os.path.join(self.here.path, OUTPUT, key)
+
+
+def as_pipeline(target: Pipeline | Generator) -> Pipeline:
+    """The pipeline, made of a generator function where one is given."""
+    return target if isinstance(target, Pipeline) else create_pipeline(target)
+
+
+def places_in(instance_dir: str | os.PathLike[str]) -> tuple[str, str]:
+    """The folders of an instance's plan and of the engine's outputs."""
+    root = os.path.join(os.path.abspath(instance_dir), CONTROL, ENGINE)
+    return os.path.join(root, "plan"), os.path.join(root, "outputs")
+
+
+def run_pipeline(
+    target: Pipeline | Generator,
+    instance_dir: str | os.PathLike[str],
+    *,
+    jobs: int | None = None,
+    until: Until = (),
+    restart_failed: bool = False,
+    reset_failed: bool = False,
+    only: Iterable[str] | None = None,
+    keep_stale: bool = False,
+    on_failure: str = "continue",
+    on_told: Callable[[str], object] | None = None,
+    **options: Any,
+) -> None:
+    """Runs a pipeline until nothing more can be run, `jobs` tasks at a time (as many as there are cores).
+
+    The instance folder is made where there is none. What an earlier run completed stays, unless the task's
+    declaration, its input files or what it needs have changed, or its outputs: that is run again, or kept
+    with `keep_stale`. Tasks that failed in an earlier run fail at once, unless `restart_failed` has them go
+    on at their step, or `reset_failed` begin anew (`only` those of these keys). What matches a glob of
+    `until` is not started, nor what needs it. `on_told` gets a line for what is worth one. Other options are
+    those of `DAG.evaluate`.
+
+    Raises `DAGExecutionError` when a task failed, `LockedError` where the instance is run already, and what
+    the generator raises.
+
+    >>> from tempfile import mkdtemp
+    >>> def flow(dsl):
+    ...     one = dsl.task("one").outputs(n=int).calls("export n=20")()
+    ...     yield one
+    ...     yield dsl.task("two").inputs(one.outputs.n).outputs(m=int).calls("export m=$((n + 1))")()
+    >>> folder = mkdtemp()
+    >>> run_pipeline(flow, folder)
+    >>> read_result(folder, "two").variables
+    {'m': 21}
+    """
+    from ramify.run.limits import cores
+
+    pipeline = as_pipeline(target)
+    path = os.path.abspath(instance_dir)
+    os.makedirs(path, exist_ok=True)
+    chosen = None if only is None else frozenset(only)
+    here = open_instance(path, pipeline, Restarts(restart_failed, reset_failed, {}, chosen))
+    rule = GeneratorRule(pipeline, path, tuple(until))
+    dag = DAG(name=pipeline.name)
+    dag.add_rule(rule)
+    plan, outputs = places_in(path)
+    try:
+        evaluate_draft(
+            dag,
+            plan,
+            outputs,
+            execution_mode="thread",
+            max_workers=jobs or cores(),
+            on_failure=on_failure,
+            **({"reuse": "exists"} if keep_stale else {"skip_completed": True}),
+            detached=True,
+            **options,
+        )
+    finally:
+        _tell(rule, on_told)
+        _mark_the_rest(here, rule)
+        close_instance(path)
+
+
+def _tell(rule: GeneratorRule, on_told: Callable[[str], object] | None) -> None:
+    passes = rule.passes()
+    if on_told is not None:
+        for line in passes.told:
+            on_told(line)
+        if passes.latest is not None:
+            for line in passes.latest.not_ready(passes.progress):
+                on_told(line)
+
+
+def _mark_the_rest(here: OpenInstance, rule: GeneratorRule) -> None:
+    """What never ran says so in its folder."""
+    passes = rule.passes()
+    states = {key: here.instance.task(key).state() for key in here.definitions}
+    for key, definition in here.definitions.items():
+        if states[key] is not None and states[key] not in _NOT_BEGUN:
+            continue
+        before = [states.get(parent) for parent in parents_of(definition)]
+        if all(state == TaskState(COMPLETED) for state in before):
+            held = any(fnmatchcase(key, glob) for glob in passes.until)
+            name = "ready" if held else "waiting"
+        else:
+            has_failed = any(state is not None and state.step is not None for state in before)
+            name = "blocked" if has_failed else "waiting"
+        here.instance.task(key).put_state(TaskState(name))
+
+
+_NOT_BEGUN = (TaskState("waiting"), TaskState("ready"), TaskState("blocked"))
+
+
+def read_result(instance_dir: str | os.PathLike[str], key: str) -> TaskResult:
+    """What a completed task of an instance came to; `ArgumentError` for one that is not completed."""
+    here = OpenInstance(os.path.abspath(instance_dir))
+    stored = here.stored(key)
+    if stored is None:
+        raise ArgumentError(f"task {key!r} of {here.path} has no result", names=["key"])
+    return stored.result()
+
+
+def sweep_of(
+    target: Pipeline | Generator, instance_dir: str | os.PathLike[str]
+) -> tuple[Sweep, OpenInstance]:
+    """One pass of the generator over an instance that nobody runs; nothing is written."""
+    pipeline = as_pipeline(target)
+    here = OpenInstance(os.path.abspath(instance_dir), pipeline)
+    made = sweep(pipeline, here.path, DiskProgress(here))
+    here.definitions.update(made.definitions)
+    return made, here
+
+
+def prepare(target: Pipeline | Generator, instance_dir: str | os.PathLike[str]) -> list[TaskDefinition]:
+    """Makes the folders of all tasks that are known now, and runs nothing; returns the tasks."""
+    made, here = sweep_of(target, instance_dir)
+    here.instance.prepare()
+    completed = {key for key in made.definitions if DiskProgress(here).state(key) == COMPLETED}
+    for key, definition in made.definitions.items():
+        folder = here.instance.task(key)
+        if folder.state() in (None, *_NOT_BEGUN):
+            is_ready = all(parent in completed for parent in parents_of(definition))
+            folder.put_state(TaskState("ready" if is_ready else "waiting"))
+    return list(made.definitions.values())
+
+
+def plan_pipeline(
+    target: Pipeline | Generator,
+    instance_dir: str | os.PathLike[str],
+    *,
+    force: Sequence[str] = (),
+    jobs: Sequence[str] | None = None,
+) -> Preview:
+    """What a run would do with each task that is known now, and why; nothing is run, nothing is written."""
+    made, here = sweep_of(target, instance_dir)
+    plan_path, outputs = places_in(here.path)
+    new = NewPlan([])
+    damaged: dict[str, str] = {}
+    for key, definition in made.definitions.items():
+        job = task_job(definition, made, here, plan_path)
+        new.definitions.append(job.definition)
+        new.codes[job.definition.code] = job.note
+        stored = here.stored(key)
+        damage = None if stored is None else here.damage(key, stored)
+        if damage is not None:
+            damaged[job.definition.id] = damage
+    new.folders[""] = [d.id for d in new.definitions]
+    plan = unwritten_plan(plan_path, new, outputs)
+    options = Options(skip_completed=True, force=(*force, *damaged))
+    work = PlanWork(
+        plan,
+        FolderStore(outputs),
+        "plan",
+        reuse=options.what_counts,
+        forced=forced_by(options.force, plan),
+        elsewhere=elsewhere_of(options, outputs),
+        cache=input_cache(),
+    )
+    return judged(work, jobs)
