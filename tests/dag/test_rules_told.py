@@ -10,6 +10,8 @@ import pytest
 from ramify import DAG, DAGExecutionError, Extend, Job, RamifyWarning, after, closed
 from ramify.run.find import find_run_folder
 from ramify.run.view import RunView, runs_in
+from ramify.show.status import status_lines
+from ramify.show.text import Paint
 
 
 def four() -> int:
@@ -165,3 +167,26 @@ def test_a_growth_that_is_put_off_keeps_the_barrier() -> None:
     dag.compute(approve=lambda p: next(answers) if p.by == "one" else True)
     dag.wait(30)
     assert dag.nodes_by_name["total"].result() == 9
+
+
+def test_why_of_a_live_rule_that_failed() -> None:
+    dag = DAG()
+    dag.submit(four, name="a")
+    dag.add_rule(after("a"), breaks, name="x")
+    dag.compute()
+    with pytest.raises(KeyError):
+        dag.wait(30)
+    assert dag.why("x") == "the rule 'x' failed: KeyError: 'broken'"
+
+
+@pytest.mark.filterwarnings("ignore::ramify.errors.RamifyWarning")
+def test_very_many_rules_that_never_fired_are_all_named(tmp_path: Path) -> None:
+    dag = DAG({"a": Job(four)})
+    for n in range(300):
+        dag.add_rule(after("never"), adds_one, name=f"r{n}", may_add=f"x{n}")
+    dag.evaluate(tmp_path / "exp", execution_mode="thread")
+    unfired = view_of(tmp_path / "exp").unfired
+    assert len(unfired) == 300 and unfired["r0"].startswith("waits for nodes 'never'")
+    assert unfired["r299"] == "waits for what is not written down: 300 rules never fired"
+    lines = status_lines(view_of(tmp_path / "exp"), Paint(False))
+    assert lines[-1] == "and 260 more rules; --json has them all"

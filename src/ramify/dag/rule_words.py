@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ramify.core.graph import RULES
 from ramify.core.patterns import overlap
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ramify.core.adders import Adders
     from ramify.core.engine import Engine
     from ramify.dag.rules import Rule
+
+_MOST_TOLD: Final = 200
+"""So many rules that never fired are told of with what they wait for."""
 
 
 class Entry:
@@ -103,9 +106,16 @@ class RuleWords:
         return [n for n in list(self._open) if not getattr(self.entries[n].rule, "is_perpetual", False)]
 
     def unfired(self) -> dict[str, str]:
-        """The rules that have not fired and still might, by name, and what each waits for."""
-        state = self.engine.state
-        return {self.name_of(n): self.waits_for(n) for n in self._unfired() if not REST[state[n]]}
+        """The rules that have not fired and still might, by name, and what each waits for.
+
+        What a rule waits for may take a look at all others: it is told of so many only.
+        """
+        left = [n for n in self._unfired() if not REST[self.engine.state[n]]]
+        told = {self.name_of(n): self.waits_for(n) for n in left[:_MOST_TOLD]}
+        return told | {
+            self.name_of(n): f"waits for what is not written down: {len(left):,} rules never fired"
+            for n in left[_MOST_TOLD:]
+        }
 
     # ---- what they wait for
 
@@ -178,6 +188,8 @@ class RuleWords:
 
     def _tell_lost(self, closures: Sequence[str], asker: int | None = None) -> None:
         """Says once which failed rules might have fed a closure that others go on from."""
+        if not closures:
+            return
         for node, patterns in self._lost.items():
             ended = self.entries[node].ended
             if isinstance(ended, RuleDeadlock | UnfiredRule) or node == asker:

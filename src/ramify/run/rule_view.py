@@ -35,6 +35,7 @@ class Growths:
     def __init__(self) -> None:
         self.all: list[Grown] = []
         self._firsts: list[int] = []
+        self._by: dict[int, list[int]] = {}
 
     def take(self, known: int, letters: str, nodes: Sequence[int], times: Sequence[float], data: Any) -> None:
         """A batch of rows, before which there were so many nodes."""
@@ -44,6 +45,7 @@ class Growths:
                 if letter == "g" and count:
                     self._firsts.append(known)
                     self.all.append(Grown(node, range(known, known + count), t))
+                    self._by.setdefault(node, []).extend(self.all[-1].nodes)
                 known += count
 
     def of(self, node: int) -> Grown | None:
@@ -53,7 +55,7 @@ class Growths:
 
     def by(self, adder: int) -> list[int]:
         """The nodes that one has added."""
-        return [node for grown in self.all if grown.adder == adder for node in grown.nodes]
+        return self._by.get(adder, [])
 
 
 @dataclass(frozen=True, slots=True)

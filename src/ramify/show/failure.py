@@ -37,7 +37,7 @@ def failure_lines(view: RunView, paint: Paint, handle: str, blocks: int = _BLOCK
         lines += [*_block(view, jobs, paint, handle), ""]
     if len(alike) > blocks:
         more = sum(len(jobs) for jobs in list(alike.values())[blocks:])
-        lines += [f"{more} more failed in other ways: {next_command('status', handle, '--failed')}", ""]
+        lines += [f"{more} more jobs failed in other ways: {next_command('status', handle, '--failed')}", ""]
     return lines
 
 

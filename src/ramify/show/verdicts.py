@@ -34,7 +34,7 @@ class MayGrow(NamedTuple):
         """One line, or none where nothing may.
 
         >>> MayGrow(["each", "merge"], ["parts"]).lines(Paint(False))
-        ['may grow: rules each, merge; jobs parts']
+        ['may grow: rules each, merge; job parts']
         """
         named = (("rule", self.rules), ("job", self.jobs))
         parts = [
