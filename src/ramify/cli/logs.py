@@ -13,7 +13,7 @@ import click
 
 from ramify.cli.find import RUN_HELP, complete_run_or_job, find_run_and_jobs, ids_of
 from ramify.cli.output import json_option, paint, put_json, put_lines, verbose_option
-from ramify.core.graph import RULES, called
+from ramify.core.rule_keys import RULES, called
 from ramify.errors import JobIdError
 from ramify.files.lock import read_holder
 from ramify.run.history import History

@@ -24,23 +24,12 @@ REUSABLE: Final = 4
 """The flag of a node that the rebuilder is asked about."""
 RULE: Final = 8
 """The flag of a grow node that is a rule: no work of the graph, and not counted."""
-RULES: Final = "@rules/"
-"""How the keys of rules begin; no other key does."""
 
 _FEW: Final = 4
 """Children that are kept as a tuple; more are a list, which can grow in place."""
 
 NewNode = tuple[str, tuple[int, ...], int, str]
 """Key, parents, flags, and a text that is equal exactly when the declared work is."""
-
-
-def called(key: str) -> str:
-    """What a node is called in a sentence, by its key.
-
-    >>> called("size/a"), called("@rules/each")
-    ('size/a', 'rule each')
-    """
-    return f"rule {key.removeprefix(RULES)}" if key.startswith(RULES) else key
 
 
 class Graph:

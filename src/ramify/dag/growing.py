@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from ramify.core.graph import called
+from ramify.core.rule_keys import called
 from ramify.dag.execution import by_name
 from ramify.dag.rules import Body, MayAdd, Predicate, Rule, as_rule
 from ramify.errors import ArgumentError, StartedError, UnknownKeyError

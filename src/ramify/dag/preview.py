@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
-from ramify.core.graph import RULES
+from ramify.core.rule_keys import RULES
 from ramify.dag.compile import compile_draft
 from ramify.dag.draft import Entry
 from ramify.dag.evaluate import as_texts, places

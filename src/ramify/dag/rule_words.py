@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from ramify.core.graph import RULES
 from ramify.core.patterns import overlap
+from ramify.core.rule_keys import RULES
 from ramify.core.table import FAILED, GOOD, NAMES, REST
 from ramify.dag.graph_view import Read
 from ramify.errors import RamifyWarning, RuleDeadlock, UnfiredRule

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from ramify.core.graph import RULES
+from ramify.core.rule_keys import RULES
 from ramify.dag.signature import function_name
 from ramify.errors import ArgumentError
 from ramify.plan.policy import patterns

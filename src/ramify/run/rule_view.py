@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from ramify.core.columns import Columns
-from ramify.core.graph import GATHER, KIND, RULE, RULES
+from ramify.core.graph import GATHER, KIND, RULE
+from ramify.core.rule_keys import RULES
 from ramify.core.table import CANCELLED, FAILED, GOOD, REST
 
 FIRED: Final = "fired"

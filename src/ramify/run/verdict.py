@@ -6,7 +6,8 @@ import os
 from typing import Any
 
 from ramify.core.columns import Columns
-from ramify.core.graph import RULE, RULES
+from ramify.core.graph import RULE
+from ramify.core.rule_keys import RULES
 from ramify.core.table import BLOCKED, CANCELLED, FAILED, GOOD, REST
 from ramify.errors import JobCancelled, RunTimeout
 from ramify.run.driver import Driver

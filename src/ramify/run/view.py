@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ramify.core.engine import Engine
-from ramify.core.graph import GATHER, KIND, REUSABLE, RULE, RULES
+from ramify.core.graph import GATHER, KIND, REUSABLE, RULE
 from ramify.core.keys import sort_key
 from ramify.core.replay import Rows, replay
+from ramify.core.rule_keys import RULES
 from ramify.core.table import BLOCKED, FAILED, GOOD, NAMES, REUSED
 from ramify.core.views import STATUS, blocker
 from ramify.errors import JobIdError, JournalError, UnknownRunError

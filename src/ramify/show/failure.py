@@ -10,7 +10,7 @@ import shlex
 import signal
 from typing import Any, Final
 
-from ramify.core.graph import RULES, called
+from ramify.core.rule_keys import RULES, called
 from ramify.errors import RamifyError
 from ramify.plan.folder import read_plan
 from ramify.run.view import JobView, RunView

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any, Final, TextIO
 
 from ramify.core.columns import Columns
-from ramify.core.graph import GATHER, KIND, RULE, called
+from ramify.core.graph import GATHER, KIND, RULE
+from ramify.core.rule_keys import called
 from ramify.ports import Observer
 from ramify.show.groups import Counts, summed
 from ramify.show.text import duration, is_terminal, rate

@@ -6,7 +6,8 @@ import os
 import time
 from typing import Any
 
-from ramify.core.graph import GATHER, KIND, RULE, called
+from ramify.core.graph import GATHER, KIND, RULE
+from ramify.core.rule_keys import called
 from ramify.run.rule_view import RuleView
 from ramify.run.view import JobView, RunView
 from ramify.show.groups import Counts, Groups, fold, summed

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final, TextIO
 
 from ramify.core.columns import Columns
-from ramify.core.graph import called
+from ramify.core.rule_keys import called
 from ramify.show.groups import Counts, Groups
 from ramify.show.text import one_line, visible
 

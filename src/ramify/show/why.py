@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from ramify.core.graph import RULES, called
+from ramify.core.rule_keys import RULES, called
 from ramify.plan.graph import group_name
 from ramify.rebuild.trace import VERDICTS, Cause, trace_of
 from ramify.run.judge import Verdict
