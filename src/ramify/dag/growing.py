@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from ramify.core.graph import RULE
+from ramify.core.rule_keys import called
 from ramify.core.table import GOOD
 from ramify.dag.execution import by_name
 from ramify.dag.rules import PREFIX, Body, MayAdd, Predicate, Rule, as_rule, named_rules
@@ -125,7 +126,7 @@ class Growing:
         return None if handle is None else handle.view()
 
     def why(self, what: Any) -> str:
-        """Why a rule has not fired, or a node has not run, in words: what it waits for.
+        """Why a rule has not fired, or a node has not run, in words: what it waits for, and who added it.
 
         `what` is a rule, its name, a node, or a key. Raises `UnknownKeyError` for anything else.
         """
@@ -142,7 +143,16 @@ class Growing:
             number = engine.number.get(key, engine.number.get(f"{PREFIX}{key}"))
         if number is None:
             raise UnknownKeyError(f"the run of this graph has no rule and no node {what!r:.80}", key=what)
-        return str(by_name("waiting_for", "why_node")(engine, number))
+        told = str(by_name("waiting_for", "why_node")(engine, number))
+        adder = self._adder_of(number)
+        return told if adder is None else f"{told}; {adder} added it"
+
+    def _adder_of(self, node: int) -> str | None:
+        """The rule or the job that added a node, in words; None for one that nobody did."""
+        key = None if self._book is None else self._book.adder_of(node)
+        if key is None and self._extender is not None:
+            key = self._extender.adder_of(node)
+        return None if key is None else called(key)
 
     # ---- inside
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from ramify.core.rule_keys import RULES
 from ramify.dag.signature import function_name
 from ramify.errors import ArgumentError
 from ramify.plan.policy import patterns
@@ -133,7 +134,7 @@ def as_rule(given: Any, body: Any = None, name: str | None = None, may_add: MayA
     )
 
 
-PREFIX: Final = "@rules/"
+PREFIX: Final = RULES
 """The keys of rules begin with it; no key of a node does."""
 
 
