@@ -275,5 +275,6 @@ def test_an_interrupted_run_ends_its_tasks_with_all_that_they_started(number: in
     driver.send_signal(number)
     driver.communicate(timeout=30)
     assert driver.returncode != 0
-    assert not psutil.pid_exists(int(child.read_text()))
+    left = [p.info for p in psutil.process_iter(["pid", "status"]) if p.pid == int(child.read_text())]
+    assert [info for info in left if info["status"] != psutil.STATUS_ZOMBIE] == []
     assert (tmp_path / "instance/.ramify/slow/state.killed.0").exists()
