@@ -1,12 +1,18 @@
 """Pipelines run on the engine: what runs, what stays, what is told."""
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from ramify import DAGExecutionError
+from ramify.pipeline import TaskConf
 from ramify.pipeline.flow import plan_pipeline, prepare, read_result, run_pipeline
 
 NOTE = 'echo "$__task_key" >> "$__pipeline_instance_dir/ran"\n'
@@ -214,3 +220,61 @@ def test_keys_that_cannot_be_are_refused_before_anything_is_written(key: str, tm
         run_pipeline(flow, tmp_path / "instance")
     assert not (tmp_path / "instance/.ramify/fine").exists()
     assert not (tmp_path / "x").exists()
+
+
+def test_a_retry_goes_on_at_the_step_that_failed(tmp_path: Path) -> None:
+    def flow(dsl: Any) -> Iterator[Any]:
+        task = dsl.task("flaky", TaskConf(retries=2)).outputs(f=dsl.file("f.txt")).calls("echo one >> $f")
+        yield task.calls('echo x >> ../../tries\ntest "$(wc -l < ../../tries)" = 2\necho two >> $f')()
+
+    run_pipeline(flow, tmp_path)
+    assert (tmp_path / "output/flaky/f.txt").read_text() == "one\ntwo\n"
+    assert (tmp_path / "tries").read_text() == "x\nx\n"
+
+
+def test_limits_and_priorities_hold_for_tasks(tmp_path: Path) -> None:
+    def flow(dsl: Any) -> Iterator[Any]:
+        for n in range(6):
+            conf = TaskConf(priority=n, resources={"seats": 1})
+            yield dsl.task(f"t{n}", conf).calls(NOTE)()
+
+    run_pipeline(flow, tmp_path, jobs=4, limits={"seats": 1})
+    assert (tmp_path / "ran").read_text().split() == [f"t{n}" for n in (5, 4, 3, 2, 1, 0)]
+
+
+def test_a_task_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    def flow(dsl: Any) -> Iterator[Any]:
+        yield dsl.task("slow", TaskConf(timeout=0.2)).calls("sleep 600")()
+
+    with pytest.raises(DAGExecutionError, match=r"timed-out|took longer"):
+        run_pipeline(flow, tmp_path)
+    assert (tmp_path / ".ramify/slow/state.timed-out.0").exists()
+
+
+INTERRUPTED = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from ramify.pipeline.flow import run_pipeline
+
+def flow(dsl):
+    yield dsl.task("slow").calls("sleep 600 & echo $! > ../../child; sleep 600")()
+
+run_pipeline(flow, "instance", jobs=2)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_its_tasks_with_all_that_they_started(number: int, tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(INTERRUPTED)
+    child = tmp_path / "instance/child"
+    driver = subprocess.Popen([sys.executable, "flow.py"], cwd=tmp_path, stderr=subprocess.PIPE)
+    ends = time.monotonic() + 30
+    while not (child.exists() and child.read_text().endswith("\n")):
+        assert time.monotonic() < ends and driver.poll() is None
+        time.sleep(0.01)
+    driver.send_signal(number)
+    driver.communicate(timeout=30)
+    assert driver.returncode != 0
+    left = [p.info for p in psutil.process_iter(["pid", "status"]) if p.pid == int(child.read_text())]
+    assert [info for info in left if info["status"] != psutil.STATUS_ZOMBIE] == []
+    assert (tmp_path / "instance/.ramify/slow/state.killed.0").exists()

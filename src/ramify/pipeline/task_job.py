@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -15,6 +17,9 @@ from ramify.pipeline.opened import OpenInstance, Stored, as_stored, opened
 from ramify.pipeline.running import run_task
 from ramify.pipeline.states import ENDS_BADLY
 from ramify.worker.stopping import stopped_by
+
+_PATIENCE: Final = 5.0
+"""Seconds that the end of a task that was killed is waited for."""
 
 
 def perform_task(key: str, instance: str, upstream: Mapping[str, str]) -> str:
@@ -30,9 +35,20 @@ def perform_task(key: str, instance: str, upstream: Mapping[str, str]) -> str:
     results = {name: as_stored(value) for name, value in upstream.items()}
     inputs = {one.name: _value(one, results[one.task]) for one in definition.inputs if one.task is not None}
     start_at = _start_at(here, definition)
-    with stopped_by(lambda: here.instance.kill(key)):
+    here.begun.add(key)
+    told = threading.Event()
+
+    def stop() -> None:
+        """Ends the processes, and waits until the task's folder says so."""
+        if here.instance.kill(key):
+            told.wait(_PATIENCE)
+
+    with stopped_by(stop):
         timeout = definition.conf.timeout
-        result = run_task(definition, here.instance, inputs, start_at=start_at, timeout=timeout)
+        try:
+            result = run_task(definition, here.instance, inputs, start_at=start_at, timeout=timeout)
+        finally:
+            told.set()
     stored = Stored(result.variables, result.files, result.filesets, here.digests(key, result))
     return msgspec.json.encode(stored).decode()
 
@@ -60,6 +76,8 @@ def _start_at(here: OpenInstance, definition: TaskDefinition) -> int | None:
         return None
     if state.name not in ENDS_BADLY:
         return state.step + 1 if state.name == "step-completed" else state.step
+    if definition.key in here.begun:  # this run tries it again
+        return state.step
     if not restarts.covers(definition.key):
         raise TaskFailed(
             f"task {definition.key!r} {state.name} at step {state.step} in an earlier run, and nothing about "
