@@ -78,7 +78,8 @@ def test_every_flag_of_run_is_a_setting() -> None:
     from ramify.cli.run import run
 
     of_one_call = {"force", "force_all", "reuse_from", "dry_run", "max_growths"}
-    own = {"target", "name", "as_json", *of_one_call}
+    of_pipelines = {"pipeline", "instance", "until", "restart_failed", "reset_failed", "sleep_schedule"}
+    own = {"target", "name", "as_json", *of_one_call, *of_pipelines}
     assert {p.name for p in run.params} - own <= set(KEYS)
 
 

@@ -229,8 +229,7 @@ def run_instance(kinds: Kinds, path: str, **options: Any) -> int:
         _run(kind, path, options)
     except DAGExecutionError as error:
         print(error, flush=True)
-        failed = (error.failed_job_id or "", *error.failed_jobs)
-        is_task = not any(job_id.startswith("@rules/") for job_id in failed)  # else the generator
+        is_task = not error.failed_rules  # else the generator
         set_instance_state(path, "failed" if is_task else "error")
         return 1 if is_task else 3
     except Exception:  # whatever the user's functions raise is theirs, and harms no other instance
