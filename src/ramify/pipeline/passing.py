@@ -45,15 +45,19 @@ class Wait:
         return state.partition(".")[0] not in NOT_READY
 
     def why(self, progress: Progress) -> str | None:
-        """Why it is not open, in a line; None where it is."""
+        """Why it is not open, in a line; None where it is, or would be by now."""
         if self.is_open:
             return None
         if self.lacks is not None:
             return f"{self.place}: {self.what}: {self.lacks}"
-        shown = ", ".join(f"{key} ({progress.state(key)})" for key in self.pending[:3])
-        more = f" and {len(self.pending) - 3} more" if len(self.pending) > 3 else ""
+        states = {key: progress.state(key) for key in self.pending}
+        left = [key for key in self.pending if not self.is_met_by(states[key])]
+        if not left:
+            return None
+        shown = ", ".join(f"{key} ({states[key]})" for key in left[:3])
+        more = f" and {len(left) - 3} more" if len(left) > 3 else ""
         return (
-            f"{self.place}: {self.what}: {len(self.pending)} of {len(self.keys)} tasks are not "
+            f"{self.place}: {self.what}: {len(left)} of {len(self.keys)} tasks are not "
             f"{self.state}: {shown}{more}"
         )
 
