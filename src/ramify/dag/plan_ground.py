@@ -215,6 +215,7 @@ class PlanGround:
                 raise DuplicateKeyError(f"{definition.id!r} has another node", key=definition.id)
         write_growth(self.plan, new)
         rows = self.work.take_growth(new.definitions)
+        self.work.keep_codes(new.codes)
         engine.grew(node, attempt, rows, time.time(), {**facts, "definitions": [d.id for d in fresh]})
         self.settings.apply(range(base, len(engine)))
         engine.want(range(base, len(engine)), f"{engine.keys[node]} added it", time.time())

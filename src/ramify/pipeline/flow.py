@@ -97,33 +97,30 @@ def run_pipeline(
     >>> read_result(folder, "two").variables
     {'m': 21}
     """
-    from ramify.run.limits import cores
-
     pipeline = as_pipeline(target)
     path = os.path.abspath(instance_dir)
     os.makedirs(path, exist_ok=True)
     chosen = None if only is None else frozenset(only)
     here = open_instance(path, pipeline, Restarts(restart_failed, reset_failed, {}, chosen))
     rule = GeneratorRule(pipeline, path, tuple(until))
-    dag = DAG(name=pipeline.name)
-    dag.add_rule(rule)
-    plan, outputs = places_in(path)
+    options.update({"reuse": "exists"} if keep_stale else {"skip_completed": True})
     try:
-        evaluate_draft(
-            dag,
-            plan,
-            outputs,
-            execution_mode="thread",
-            max_workers=jobs or cores(),
-            on_failure=on_failure,
-            **({"reuse": "exists"} if keep_stale else {"skip_completed": True}),
-            detached=True,
-            **options,
-        )
+        _evaluate(rule, max_workers=jobs, on_failure=on_failure, **options)
     finally:
         _tell(rule, on_told)
         _mark_the_rest(here, rule)
         close_instance(path)
+
+
+def _evaluate(rule: GeneratorRule, *, max_workers: int | None, **options: Any) -> None:
+    """Runs the graph that begins as the rule of a generator alone."""
+    from ramify.run.limits import cores
+
+    dag = DAG(name=rule.pipeline.name)
+    dag.add_rule(rule)
+    plan, outputs = places_in(rule.instance)
+    workers = max_workers or cores()
+    evaluate_draft(dag, plan, outputs, execution_mode="thread", max_workers=workers, detached=True, **options)
 
 
 def _tell(rule: GeneratorRule, on_told: Callable[[str], object] | None) -> None:

@@ -139,8 +139,34 @@ def task_job(definition: TaskDefinition, made: Sweep, here: OpenInstance, plan_p
         dependencies=[encode_key(parent) for parent in parents],
         policy=policy,
         code=own.digest or f"none-{key}",
+        takes=_takes(definition, parents, made),
     )
     return ReadyJob.of(made_of, note)
+
+
+def _takes(definition: TaskDefinition, parents: Iterable[str], made: Sweep) -> dict[str, list[str]]:
+    """What a task uses of the results of others. Whom it only comes after does not count, unless it reads
+    files by a glob: then what it comes after is what the glob means.
+    """
+    reads_globs = any(one.kind == "glob" for one in definition.inputs)
+    takes: dict[str, list[str]] = {}
+    for parent in parents:
+        if parent in definition.after and reads_globs:
+            continue
+        takes[encode_key(parent)] = []
+    for one in definition.inputs:
+        parts = None if one.task is None else takes.get(encode_key(one.task))
+        if parts is None:
+            continue
+        if one.kind != "file":
+            parts.append(f"variables/{one.output}")
+        elif one.value is not None:
+            parts.append(f"digests/{one.value}")
+        else:
+            outputs = made.definitions[str(one.task)].outputs
+            path = next(output.pattern for output in outputs if output.name == one.output)
+            parts += [f"files/{one.output}", f"digests/{path}"]
+    return takes
 
 
 def _input_files(definition: TaskDefinition, path: str) -> Iterable[str]:
@@ -168,7 +194,7 @@ class GeneratorRule:
         if here.pipeline is None:  # another process goes on with the run
             here = open_instance(self.instance, self.pipeline, Restarts())
         if not isinstance(here.passes, Passes):
-            here.passes = Passes(here, self.pipeline, self.until)
+            here.passes = Passes(here, here.pipeline or self.pipeline, self.until)
         return here.passes
 
     def applicable(self, view: Any) -> bool:

@@ -58,7 +58,8 @@ class Definition(msgspec.Struct, omit_defaults=True):
 
     `points` are ids below the grid's own, as in `"m1/train"`: one encoded key per parameter. `at` is where
     the output is stored below `outputs`; empty: under the id. `code` names a `CodeNote` of the plan. The
-    policy's `files` are paths as seen from the plan.
+    policy's `files` are paths as seen from the plan. `takes` says of dependencies whose output is JSON text
+    which parts of it are used, as `"name"` or `"name/key"`; of others, the whole is.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Definition(msgspec.Struct, omit_defaults=True):
     parameters: list[str] = []
     points: msgspec.Raw = msgspec.Raw(b"[]")
     code: str = ""
+    takes: dict[str, list[str]] = {}
 
     def job_id(self, point: str | None) -> str:
         """The id of the job, or of one point of the grid."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, Final
+
+import msgspec
 
 from ramify.core.columns import Columns
 from ramify.core.graph import GATHER, KIND, WORK
 from ramify.core.keys import decode_key
 from ramify.errors import RamifyDeserializationError, StorageError
+from ramify.files.local import read_if_there
 from ramify.plan.definition import CodeNote, Definition
 from ramify.plan.opened import Plan
 from ramify.plan.shape import Shape, shape_of
@@ -58,6 +62,7 @@ class Dependencies:
         self._alike: dict[tuple[Any, ...], bytes] = {}
         self._early: list[str | None] = []
         self._gathers: dict[int, str] = {}
+        self._parts: dict[int, tuple[str, Any]] = {}
 
     def note(self, node: int) -> CodeNote:
         """The fingerprint of the node's function."""
@@ -170,7 +175,27 @@ class Dependencies:
         base = self._base(node)
         if base is None:
             return None
-        return late_key(base, self._point(node), [self.digest(p) for p in self.engine.parents[node]])
+        takes = self.definitions[self._kinds[node][0]].takes
+        keys, parents = self.engine.keys, self.engine.parents[node]
+        if takes:
+            digests = [
+                self._taken(p, takes[keys[p]]) if keys[p] in takes else self.digest(p) for p in parents
+            ]
+        else:
+            digests = [self.digest(p) for p in parents]
+        return late_key(base, self._point(node), digests)
+
+    def _taken(self, parent: int, parts: Sequence[str]) -> str:
+        """The digest of some parts of an output that is JSON text; of none, it does not depend on it."""
+        if not parts:
+            return "-"
+        digest = self.digest(parent)
+        known = self._parts.get(parent)
+        if known is None or known[0] != digest:
+            number = self._kinds[parent][0]
+            path = os.path.join(self._plan.outputs, self.definitions[number].stored(self._point(parent)))
+            known = self._parts[parent] = digest, _json_text(f"{path}.json")
+        return digest_of_parts(known[1], parts) or digest
 
     def digest(self, node: int) -> str:
         """The digest of what a good node has to give: its output's, or that of a whole group."""
@@ -230,6 +255,32 @@ def standing_alone(plan: Plan, stored_digest: Callable[[str], str | None]) -> De
             place = definitions[definition].stored(rows[point] if point >= 0 else None)
             engine.digests[node] = stored_digest(place) or ""
     return Dependencies(engine, plan, definitions, [plan.points(d) for d in definitions], kinds)
+
+
+def _json_text(path: str) -> Any:
+    """What is written in an output that is JSON text; None where it cannot be read."""
+    data = read_if_there(path)
+    try:
+        return None if data is None else msgspec.json.decode(msgspec.json.decode(data, type=str))
+    except msgspec.MsgspecError:
+        return None
+
+
+def digest_of_parts(value: Any, parts: Sequence[str]) -> str | None:
+    """The digest of some parts of a value; None where it has not got them.
+
+    >>> one, other = {"a": 1, "b": {"c": 2}}, {"a": 9, "b": {"c": 2}}
+    >>> digest_of_parts(one, ["b/c"]) == digest_of_parts(other, ["b/c"])
+    True
+    """
+    found = []
+    for part in parts:
+        name, slash, key = part.partition("/")
+        try:
+            found.append(value[name][key] if slash else value[name])
+        except (KeyError, TypeError):
+            return None
+    return blake2b(msgspec.json.encode(found, order="sorted"), digest_size=16).hexdigest()
 
 
 def _with(inputs: Inputs, texts: Mapping[str, str]) -> Inputs:

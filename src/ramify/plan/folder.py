@@ -283,14 +283,14 @@ def _pretty(manifest: Mapping[str, Any]) -> bytes:
 def _merge(old: Plan, new: NewPlan, under: str) -> None:
     """Puts what the old plan has elsewhere than under an id before the new definitions."""
     start = f"{under}/"
-    for definition in old.definitions.values():
+    for definition in old.drafted().values():
         if under.startswith(f"{definition.id}/"):
             raise PlanError(
                 f"the prefix {under!r} is below the {definition.kind} {definition.id!r} of the plan "
                 f"{old.path}, so their outputs would be in one folder: choose another prefix",
                 path=old.path,
             )
-    kept = [d for i, d in old.definitions.items() if i != under and not i.startswith(start)]
+    kept = [d for i, d in old.drafted().items() if i != under and not i.startswith(start)]
     new.definitions[:0] = kept
     new.codes = {**old.codes, **new.codes}
     for folder, names in old.drafted_folders().items():
@@ -315,7 +315,7 @@ def _gone(old: Plan, new: NewPlan) -> list[str]:
     try:
         if old.has_same_text(msgspec.json.Encoder().encode_lines(new.definitions)):
             return []
-        before = list(old.definitions.values())
+        before = list(old.drafted().values())  # what was added to it comes again, or not
     except PlanError:  # unreadable: it is being replaced for that very reason, perhaps
         return []
     now = {d.id: d for d in new.definitions}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from ramify.core.engine import Engine
 from ramify.core.graph import GATHER, GROW, REUSABLE, RULE, WORK, NewNode
 from ramify.core.table import GOOD
-from ramify.errors import StorageError
-from ramify.plan.definition import Definition
+from ramify.errors import RamifyWarning, StorageError
+from ramify.plan.definition import CodeNote, Definition
 from ramify.plan.dependencies import Declared, Dependencies
 from ramify.plan.opened import Plan
 from ramify.ports import Order, Outcome
@@ -150,6 +151,14 @@ class PlanWork:
             nodes.append((key, parents, flags, ""))
         self._node_at = None
         return nodes
+
+    def keep_codes(self, notes: Mapping[str, CodeNote]) -> None:
+        """Has later runs tell what of a code changed, as far as the disk lets it."""
+        if self.traces is not None:
+            try:
+                self.rebuilder.keep_codes(notes)
+            except (OSError, StorageError) as error:
+                warnings.warn(f"later runs cannot tell what changed: {error}", RamifyWarning, stacklevel=2)
 
     def definition(self, node: int) -> Definition | None:
         """The definition of a node; None for one without work."""
