@@ -382,7 +382,9 @@ def dag_gen(dsl):
             i, other_arg = line.split("\\t")
             yield dsl.task(
                 key=f"t-{i}"
-            ).inputs(x=other_arg).outputs(f=dsl.file("result.txt")).calls('printf %s "$x" > $f')()  # "..." there
+            ).inputs(x=other_arg).outputs(f=dsl.file("result.txt")).calls(
+                'printf %s "$x" > $f'  # "..." there
+            )()
 
 def my_pipeline():
     return DryPipe.create_pipeline(dag_gen)  # it calls itself there
