@@ -22,6 +22,7 @@ PACKAGES: Final = {
     "joblib": ["joblib"],
     "redun": ["redun"],
     "doit": ["doit"],
+    "adage": ["adage", "networkx"],
 }
 WANTED: Final = {
     "ramify": str(ROOT),
@@ -31,6 +32,7 @@ WANTED: Final = {
     "joblib": "joblib==1.6.0",
     "redun": "redun==0.44.1",
     "doit": "doit==0.37.0",
+    "adage": "adage==0.11.0",
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 SHAPES = {"independent": 100_000, "chain": 100_000, "tree": 100_000, "join": 20_000, "ladder": 100_000}
-PEERS = ("tidyrun", "tiledb", "dask", "joblib", "redun", "doit")
+PEERS = ("tidyrun", "tiledb", "dask", "joblib", "redun", "doit", "adage")
 """Systems that have an environment of their own."""
 FOLDER = "FOLDER"
 """Stands for a fresh folder in the arguments of a case."""
@@ -19,7 +19,8 @@ FOLDER = "FOLDER"
 class Row:
     """One system doing one work of size `n`. Among the arguments of its case, `N` stands for the size.
 
-    `budget` is what the work may cost, in words, where the design says so.
+    `budget` is what the work may cost, in words, where the design says so; `limit` the seconds after which
+    a measurement is given up.
     """
 
     work: str
@@ -29,6 +30,7 @@ class Row:
     arguments: list[str]
     n: int
     budget: str = ""
+    limit: float = 900.0
 
 
 @dataclass
@@ -40,12 +42,13 @@ class Group:
     unit: str
     reference: str
     note: str
+    limit: float = 900.0
     rows: list[Row] = field(default_factory=list)
 
     def add(self, work: str, who: str, case: str, *arguments: str, n: int, budget: str = "") -> None:
         """A row, in the environment of the system that is named."""
         environment = next((name for name in PEERS if name in who.lower()), "ramify")
-        self.rows.append(Row(work, who, environment, case, list(arguments), n, budget))
+        self.rows.append(Row(work, who, environment, case, list(arguments), n, budget, self.limit))
 
 
 def memory() -> Group:
@@ -83,6 +86,32 @@ def live() -> Group:
         ):
             for n in sizes:
                 group.add(shape, who, "live", engine, shape, "N", FOLDER, n=n)
+    return group
+
+
+def growth() -> Group:
+    """Graphs that grow while they run."""
+    note = (
+        "Everything but the first node is added by rules while the graph runs; per node that was there at "
+        "the end. Ramify runs in two threads and records; Adage has a backend that calls at once, no pause "
+        "between its rounds, no trackers and no log, and gets a minute for each. A fan is one rule and its "
+        "reduction; waves are fifty nodes, then fifty more when these are done; a chain gets each node when "
+        "the one before it is done; levels are maps of ten or a hundred with a reduction, each of which "
+        "starts the next map; waiting rules are as many as there are nodes in a chain, one for each."
+    )
+    group = Group("growth", "Graphs that grow", "µs", "Ramify", note, limit=60.0)
+    for shape, work, ours, theirs in (
+        ("fan", "fan and reduction", (1_000, 10_000), (1_000, 10_000)),
+        ("waves", "waves of 50", (1_000, 10_000), (1_000, 2_500, 10_000)),
+        ("chain", "chain, node by node", (1_000, 10_000), (100, 200, 1_000)),
+        ("levels-10", "levels of map(10)", (67, 1_101), (45, 67, 1_101)),
+        ("levels-100", "levels of map(100)", (607, 10_101), (203, 607)),
+        ("waiting", "waiting rules", (1_000, 5_000), (100, 200, 1_000)),
+    ):
+        for n in ours:
+            group.add(work, "Ramify", "growth", "ramify", shape, "N", FOLDER, n=n)
+        for n in theirs:
+            group.add(work, "Adage", "growth", "adage", shape, "N", FOLDER, n=n)
     return group
 
 
@@ -180,4 +209,6 @@ def start() -> Group:
     return group
 
 
-GROUPS = {make.__name__: make for make in (memory, live, grid, isolated, process, reuse, million, start)}
+GROUPS = {
+    make.__name__: make for make in (memory, live, growth, grid, isolated, process, reuse, million, start)
+}

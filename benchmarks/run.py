@@ -1,13 +1,15 @@
 """Measures Ramify beside others and prints a table: `python benchmarks/run.py [--quick] [--write] [NAME...]`.
 
-NAMES are groups: memory, live, grid, isolated, process, reuse, million, start; all if none is given.
-`--quick` takes a tenth of the sizes, once. `--write` puts the table into docs/benchmarks.md. The environments
-of the others are made in `.envs` at the first time.
+NAMES are groups: memory, live, growth, grid, isolated, process, reuse, million, start; all if none is given.
+`--quick` takes a tenth of the sizes, once. `--write` puts the tables into docs/benchmarks.md: all of them, or
+those of the named groups in place of the ones that are there. The environments of the others are made in
+`.envs` at the first time.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import shutil
@@ -18,14 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from environments import ROOT, prepare, python_of, say, versions
-from measurements import FOLDER, GROUPS, Row
-from table import document
+from measurements import FOLDER, GROUPS, Group, Row
+from table import document, measured_alone, section, with_section
 
 CASES = Path(__file__).resolve().parent / "cases"
-LIMIT = 900.0
-"""Seconds that one measurement may take."""
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 """Modules are compiled once, as they are for users, and not in every process that is measured."""
+PAGE = ROOT / "docs" / "benchmarks.md"
 PATIENCE = 15.0
 """Seconds after which a measurement is not made again."""
 
@@ -49,7 +50,10 @@ def main() -> None:
         shutil.rmtree(folder)  # not earlier: where thousands of files were just deleted, new ones cost more
     found = {package: version for name in names for package, version in versions(name).items()}
     command = ["python", "benchmarks/run.py", *(["--quick"] if options.quick else []), *options.names]
-    publish(document(measured, command, times, found), options.write)
+    if options.write and options.names:
+        write_groups(measured, command, found)
+    else:
+        publish(document(measured, command, times, found), options.write)
 
 
 def read_command() -> argparse.Namespace:
@@ -82,9 +86,9 @@ def measure(row: Row, n: int, folder: Path) -> dict[str, Any]:
     words = {"N": str(n), FOLDER: str(folder / "run"), "PYTHON": python, "RAMIFY": python[:-6] + "ramify"}
     command = [python, str(CASES / f"{row.case}.py"), *(words.get(word, word) for word in row.arguments)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, env=ENVIRONMENT)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=row.limit, env=ENVIRONMENT)
     except subprocess.TimeoutExpired:
-        return {"error": f"not done in {LIMIT:.0f} s"}
+        return {"error": f"not done in {row.limit:.0f} s"}
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         say(f"  failed: {last}")
@@ -93,14 +97,27 @@ def measure(row: Row, n: int, folder: Path) -> dict[str, Any]:
     return result
 
 
+def write_groups(
+    measured: list[tuple[Group, list[dict[str, Any]]]], command: list[str], found: dict[str, str]
+) -> None:
+    """Puts the tables of some groups into the page, each with the command that made it."""
+    text = PAGE.read_text(encoding="utf-8")
+    titles = [make().title for make in GROUPS.values()]
+    for group, results in measured:
+        note = f"{group.note}\n\n{measured_alone(command, found)}"
+        table = "\n".join(section(dataclasses.replace(group, note=note), results))
+        text = with_section(text, group.title, table, titles)
+    PAGE.write_text(text, encoding="utf-8")
+    say(f"wrote {PAGE.relative_to(ROOT)}")
+
+
 def publish(text: str, write: bool) -> None:
     """Prints the table, or writes it where the documentation has it."""
     if not write:
         print(text)
         return
-    target = ROOT / "docs" / "benchmarks.md"
-    target.write_text(text, encoding="utf-8")
-    say(f"wrote {target.relative_to(ROOT)}")
+    PAGE.write_text(text, encoding="utf-8")
+    say(f"wrote {PAGE.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

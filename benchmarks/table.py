@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -39,6 +40,20 @@ def document(
     facts = "\n".join(f"| {name} | {value} |" for name, value in (machine() | versions).items())
     head = INTRODUCTION.format(times=times, command=shlex.join(command), facts=facts)
     return "\n".join([head, *("\n".join(section(*group)) for group in groups)])
+
+
+def measured_alone(command: list[str], versions: dict[str, str]) -> str:
+    """What is said of groups that were measured without the others."""
+    told = ", ".join(f"{name} {value}" for name, value in (machine() | versions).items())
+    return f"Measured by `{shlex.join(command)}`: {told}."
+
+
+def with_section(page: str, title: str, table: str, titles: list[str]) -> str:
+    """The page with the section of this title replaced, or put where it belongs among `titles`."""
+    head, *sections = re.split(r"(?m)^(?=## )", page)
+    found = {part[3:].split("\n", 1)[0]: part for part in sections}
+    found[title] = table + "\n"
+    return head + "".join(found[name] for name in titles if name in found)
 
 
 def section(group: Group, results: list[Result]) -> Iterator[str]:

@@ -58,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     skip_completed: bool = False
     reuse: str = "auto"
     keep_stale: bool = False
+    strict: bool = False
     output: str | None = None
     namespace: str | None = None
     record: bool = True

@@ -109,4 +109,4 @@ def test_a_shell_completes_commands() -> None:
         text=True,
         timeout=30,
     )
-    assert done.stdout.split() == ["plain,status"]
+    assert done.stdout.split() == ["plain,status", "plain,step"]

@@ -77,7 +77,7 @@ def test_truth_in_the_environment(tmp_path: Path, text: str, value: bool) -> Non
 def test_every_flag_of_run_is_a_setting() -> None:
     from ramify.cli.run import run
 
-    of_one_call = {"force", "force_all", "reuse_from", "dry_run"}
+    of_one_call = {"force", "force_all", "reuse_from", "dry_run", "max_growths"}
     own = {"target", "name", "as_json", *of_one_call}
     assert {p.name for p in run.params} - own <= set(KEYS)
 

@@ -43,6 +43,14 @@ def files_below(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.parametrize(
+    ("shape", "nodes"),
+    [("fan", 30), ("waves", 51), ("chain", 30), ("levels-10", 23), ("levels-100", 102), ("waiting", 60)],
+)
+def test_a_graph_that_grows(shape: str, nodes: int, tmp_path: Path) -> None:
+    assert run_case("growth", "ramify", shape, "30", str(tmp_path / "run"))["n"] == nodes
+
+
 @pytest.mark.parametrize("engine", ["ramify", "ramify-chain", "futures"])
 def test_many_nodes(engine: str) -> None:
     assert run_case("million", engine, "2000")["waiting"] >= 0
@@ -66,7 +74,7 @@ def test_an_unknown_group_is_refused_with_those_that_are_there() -> None:
     command = [sys.executable, str(BENCHMARKS / "run.py"), "speed"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert done.returncode == 2
-    assert "memory, live, grid, isolated, process, reuse, million, start" in done.stderr
+    assert "memory, live, growth, grid, isolated, process, reuse, million, start" in done.stderr
 
 
 def test_the_table_shows_the_whole_process_and_the_budget() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ramify import DAGExecutionError
+from ramify.pipeline import TaskConf
 from ramify.pipeline.flow import plan_pipeline, prepare, read_result, run_pipeline
 
 NOTE = 'echo "$__task_key" >> "$__pipeline_instance_dir/ran"\n'
@@ -214,3 +215,32 @@ def test_keys_that_cannot_be_are_refused_before_anything_is_written(key: str, tm
         run_pipeline(flow, tmp_path / "instance")
     assert not (tmp_path / "instance/.ramify/fine").exists()
     assert not (tmp_path / "x").exists()
+
+
+def test_a_retry_goes_on_at_the_step_that_failed(tmp_path: Path) -> None:
+    def flow(dsl: Any) -> Iterator[Any]:
+        task = dsl.task("flaky", TaskConf(retries=2)).outputs(f=dsl.file("f.txt")).calls("echo one >> $f")
+        yield task.calls('echo x >> ../../tries\ntest "$(wc -l < ../../tries)" = 2\necho two >> $f')()
+
+    run_pipeline(flow, tmp_path)
+    assert (tmp_path / "output/flaky/f.txt").read_text() == "one\ntwo\n"
+    assert (tmp_path / "tries").read_text() == "x\nx\n"
+
+
+def test_limits_and_priorities_hold_for_tasks(tmp_path: Path) -> None:
+    def flow(dsl: Any) -> Iterator[Any]:
+        for n in range(6):
+            conf = TaskConf(priority=n, resources={"seats": 1})
+            yield dsl.task(f"t{n}", conf).calls(NOTE)()
+
+    run_pipeline(flow, tmp_path, jobs=4, limits={"seats": 1})
+    assert (tmp_path / "ran").read_text().split() == [f"t{n}" for n in (5, 4, 3, 2, 1, 0)]
+
+
+def test_a_task_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    def flow(dsl: Any) -> Iterator[Any]:
+        yield dsl.task("slow", TaskConf(timeout=0.2)).calls("sleep 600")()
+
+    with pytest.raises(DAGExecutionError, match=r"timed-out|took longer"):
+        run_pipeline(flow, tmp_path)
+    assert (tmp_path / ".ramify/slow/state.timed-out.0").exists()

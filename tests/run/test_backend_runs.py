@@ -15,7 +15,16 @@ import psutil
 import pytest
 from backend_services import celery_worker, dask_cluster, ipyparallel_cluster, redis_server
 
-from ramify import DAG, CeleryExecutor, DaskExecutor, IPyParallelExecutor, Job, ParametrizedJob
+from ramify import (
+    DAG,
+    CeleryExecutor,
+    DaskExecutor,
+    Extend,
+    IPyParallelExecutor,
+    Job,
+    ParametrizedJob,
+    after,
+)
 from ramify.errors import InfrastructureError, ModeError
 from ramify.executors.remote import RemoteExecutor, WorkerLost
 from ramify.testing import jobs
@@ -271,3 +280,34 @@ def is_controller(process: psutil.Process, client: Any) -> bool:
 def test_what_is_no_cluster_is_refused(kind: str) -> None:
     with pytest.raises(ModeError, match="give a"):
         EXECUTORS[kind](3)
+
+
+def many(count: int) -> Extend:
+    """A job that adds as many jobs as it is told."""
+    dag = DAG({n: Job(pow_of, {"n": n}) for n in range(count)})
+    return Extend(dag, [dag[n] for n in range(count)], then=sum)
+
+
+def pow_of(n: int) -> int:
+    return n * n
+
+
+def test_a_graph_grows_on_workers_elsewhere(executor: RemoteExecutor, tmp_path: Path) -> None:
+    dag = DAG({"count": Job(pow_of, {"n": 2}), "parts": Job(many, {"count": 4}, may_add=())})
+
+    def grow(view: Any) -> None:
+        parts = [view.submit(pow_of, n, name=f"n/{n}") for n in range(view["count"].result)]
+        view.submit(sum, [*parts, view["parts"]], name="total")
+
+    dag.add_rule(after("count", "parts"), grow, may_add=["n", "total"])
+    outputs = dag.evaluate(tmp_path / "exp", executor=executor)
+    assert outputs["parts"] == 14 and outputs["total"] == 28
+
+    live = DAG()
+    squares = live.map(pow_of, [1, 2, 3], on=executor)
+    live.add_rule(
+        after(squares.key), lambda view: view.submit(sum, view[squares.key], name="sum", on=executor)
+    )
+    live.compute()
+    live.wait(GUARD)
+    assert live.nodes_by_name["sum"].result() == 14

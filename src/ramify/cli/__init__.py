@@ -12,7 +12,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
     _fill_standard_streams()
     from ramify.cli.app import run_command
+    from ramify.cli.warned import show_plainly
 
+    show_plainly()
     sys.exit(run_command(list(sys.argv[1:] if arguments is None else arguments)))
 
 

@@ -47,7 +47,7 @@ def ids_for(view: RunView, words: list[str]) -> list[str] | None:
     """The jobs that these words mean; None for no words at all."""
     if not words:
         return None
-    return list(dict.fromkeys(job_id for word in words for job_id in ids_of(view, word)))
+    return list(dict.fromkeys(job_id for word in words for job_id in ids_of(view, word, rules=True)))
 
 
 def tell_of(view: RunView, what: str, told: dict[str, Any] | None, as_json: bool, words: Any) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from typing import Any
 
 from ramify.cli.find import handle_of
 from ramify.cli.output import hush, paint, put_json, put_lines
+from ramify.cli.warned import shown_by
 from ramify.show.text import Paint, duration, visible
 
 
@@ -23,15 +24,16 @@ class Ending:
         self.as_json = as_json
         self.kept_stale: list[tuple[str, Any]] = []
 
-    def of(self, act: Callable[[], object]) -> int:
+    def of(self, act: Callable[[], object], observers: Sequence[Any] = ()) -> int:
         """Does it, tells how it ended, and returns the exit code. Other errors than failed jobs pass.
 
+        `observers` are those who watch: one of them shows the warnings that come meanwhile.
         What the user's code prints here, where one document is to be printed, goes to standard error.
         """
         from ramify.run.failure import DAGExecutionError
 
         try:
-            with redirect_stdout(sys.stderr if self.as_json else sys.stdout):
+            with redirect_stdout(sys.stderr if self.as_json else sys.stdout), shown_by(observers):
                 act()
         except DAGExecutionError:
             return self.report(1)
@@ -88,23 +90,27 @@ class Ending:
         return {"kept_stale": [{"job_id": key, "cause": cause.text} for key, cause in self.kept_stale]}
 
     def _summary(self, view: Any, handle: str, code: int, pen: Paint) -> list[str]:
+        from ramify.run.rule_view import FOR_LEAVE
         from ramify.show.groups import Groups, summed
-        from ramify.show.status import seconds_of
+        from ramify.show.status import rule_troubles, seconds_of
         from ramify.show.verdicts import stale_lines
         from ramify.show.watch import troubles
 
         whole = summed(Groups(view.engine).all())
-        told = ", ".join([f"{whole.done} of {whole.total} jobs done", *troubles(whole)])
+        told = ", ".join([f"{whole.done} of {whole.total} jobs done", *troubles(whole), *rule_troubles(view)])
         took = duration(seconds_of(view) or 0.0)
         where = self.short(view.outputs)
         name = pen.bold(visible(view.name))
         lines = stale_lines(self.kept_stale, pen, "kept although stale") if self.kept_stale else []
         if code == 0:
+            waits = FOR_LEAVE in view.unfired.values()
+            grow = [f"  {pen.dim('grow')}     {pen.cyan(shlex.join(['ramify', 'step', handle]))}"]
             return [
                 *lines,
                 f"{pen.green('✓')} {name}: {told}, in {took}",
                 f"  {pen.dim('outputs')}  {where}",
                 f"  {pen.dim('look')}     {pen.cyan(shlex.join(['ramify', 'show', handle]))}",
+                *(grow if waits else []),
             ]
         what = "interrupted" if code >= 128 else "failed"
         return [

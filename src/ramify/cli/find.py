@@ -34,7 +34,7 @@ def find_run_and_jobs(words: Sequence[str]) -> tuple[RunView, list[str]]:
             raise
         view = find_run(None)
         try:
-            if ids_of(view, words[0]):
+            if ids_of(view, words[0], rules=True):
                 return view, list(words)
         except JobIdError:
             told = f"{error}, and the latest run, {view.name}, has no job {words[0]!r}"
@@ -42,8 +42,10 @@ def find_run_and_jobs(words: Sequence[str]) -> tuple[RunView, list[str]]:
         raise
 
 
-def ids_of(view: RunView, text: str) -> list[str]:
+def ids_of(view: RunView, text: str, rules: bool = False) -> list[str]:
     """The jobs that a person means: an id, a group, a pattern with `*`, or a part that one job has.
+
+    With `rules`, where no job has this very id, a rule of this name is meant: then it is its key.
 
     Raises `JobIdError` where there is none, or where a mere part fits several.
     """
@@ -55,7 +57,8 @@ def ids_of(view: RunView, text: str) -> list[str]:
             return found
         raise JobIdError(f"no job of {view.name} fits {text!r}", job_id=text)
     found = [job_id for job_id in ids if job_id == text or job_id.startswith(f"{text}/")]
-    return found or [view.resolve(text)]
+    rule = view.rule_key(text) if rules and not found else None
+    return found or [rule or view.resolve(text)]
 
 
 def handle_of(view: RunView) -> str:

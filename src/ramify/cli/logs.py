@@ -12,7 +12,8 @@ from typing import Any, Final
 import click
 
 from ramify.cli.find import RUN_HELP, complete_run_or_job, find_run_and_jobs, ids_of
-from ramify.cli.output import json_option, paint, put_json, verbose_option
+from ramify.cli.output import json_option, paint, put_json, put_lines, verbose_option
+from ramify.core.rule_keys import RULES, called
 from ramify.errors import JobIdError
 from ramify.files.lock import read_holder
 from ramify.run.history import History
@@ -53,11 +54,17 @@ def logs(words: tuple[str, ...], attempt: int | None, follow: bool, as_json: boo
         return
     found = list(_logs(view, chosen, attempt))
     if as_json:
+        from ramify.show.status import rule_document
+
         whole = History(view.folder)
         told = [_document(whole, log) for log in found]
-        put_json({"run": view.name, "folder": view.folder, "logs": told})
+        rules = [rule_document(rule) for rule in view.rules() if rule.key in chosen and rule.failure]
+        put_json({"run": view.name, "folder": view.folder, "logs": told, "rules": rules})
         return
-    _check_found(view, jobs, chosen, found, attempt)
+    of_rules = _failed_rules(view, chosen)
+    put_lines(of_rules)
+    if not of_rules:
+        _check_found(view, jobs, chosen, found, attempt)
     for log in found:
         if len(chosen) > 1:
             click.echo(_heading(view, log))
@@ -66,10 +73,10 @@ def logs(words: tuple[str, ...], attempt: int | None, follow: bool, as_json: boo
 
 def _chosen(view: RunView, jobs: list[str]) -> list[str]:
     if jobs:
-        return list(dict.fromkeys(job_id for text in jobs for job_id in ids_of(view, text)))
+        return list(dict.fromkeys(job_id for text in jobs for job_id in ids_of(view, text, rules=True)))
     from ramify.show.status import failed_jobs
 
-    failed = [job.job_id for job in failed_jobs(view)]
+    failed = [job.job_id for job in (*view.failed_rules(), *failed_jobs(view))]
     return list(dict.fromkeys([*failed, *view.job_ids()]))
 
 
@@ -92,6 +99,11 @@ def _check_found(
         job = view.job(chosen[0])
         if attempt is not None and attempt > job.attempts:
             raise JobIdError(f"{job.job_id} had {job.attempts} attempts, not {attempt}", job_id=job.job_id)
+        if job.job_id.startswith(RULES):
+            from ramify.run.rule_view import rule_story
+
+            click.echo(visible(rule_story(view.rule(job.job_id))), err=True)
+            return
         told = "printed nothing" if job.attempts else "has not run"
         lost = job.state == "running" and view.status != "RUNNING"
         state = "was running when its driver ended" if lost else f"is {job.state}"
@@ -112,6 +124,21 @@ def _document(view: History, log: Log) -> dict[str, Any]:
         "peak_memory": tried.peak_memory,
         "text": text,
     }
+
+
+def _failed_rules(view: RunView, chosen: list[str]) -> list[str]:
+    """What there is to read of rules that failed: they have no logs, as they are asked in the driver."""
+    from ramify.run.rule_view import FAILED_RULE, rule_story
+    from ramify.show.failure import traceback_lines
+
+    lines, pen = [], paint()
+    for key in chosen:
+        if key.startswith(RULES) and view.rule(key).state == FAILED_RULE:
+            rule = view.rule(key)
+            told = [visible(rule_story(rule)), *traceback_lines(rule.failure or {}, pen)]
+            head = f"{pen.dim('==>')} {pen.bold(visible(called(key)))} ({pen.red('failed')}) {pen.dim('<==')}"
+            lines += [head, *told] if len(chosen) > 1 else told
+    return lines
 
 
 def _heading(view: RunView, log: Log) -> str:

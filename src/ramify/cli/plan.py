@@ -35,7 +35,8 @@ def plan(
     """Tell what `ramify run` would do with each job, and why.
 
     RUN: it will run. MAYBE: it runs only if what it needs comes out differently. LOAD: its output stands, and
-    something that runs reads it. REUSE: its output stands. The flags are those of `ramify run`.
+    something that runs reads it. REUSE: its output stands. What rules, and jobs that say `may_add`, will add
+    is not known before they do: they are named below as what may grow. The flags are those of `ramify run`.
 
     Example: ramify plan flow.py -o exp
     """
@@ -51,14 +52,16 @@ def show_plan(
     """Judges the target and prints the verdicts."""
     from ramify.cli.target import load_target
     from ramify.dag.preview import preview
-    from ramify.show.verdicts import plan_lines, tree_lines
+    from ramify.show.verdicts import MayGrow, plan_lines, tree_lines
 
     with redirect_stdout(sys.stderr if as_json else sys.stdout):
         draft = load_target(target)
     found = preview(draft, folder, of=target_name(target), **words)
     if as_json:
         put_json(found.to_dict())
-    elif tree:
-        put_lines(tree_lines(found.verdicts, found.definitions, paint()))
+        return
+    may_grow = MayGrow(**found.may_grow)
+    if tree:
+        put_lines(tree_lines(found.verdicts, found.definitions, paint(), may_grow))
     else:
-        put_lines(plan_lines(found.verdicts, paint(), every=every))
+        put_lines(plan_lines(found.verdicts, paint(), every=every, may_grow=may_grow))

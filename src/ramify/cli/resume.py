@@ -63,8 +63,12 @@ def go_on(
     as_json: bool,
     only: Sequence[str] | None = None,
     more: dict[str, Any] | None = None,
+    watched: bool = True,
 ) -> int:
-    """Drives the run from here on, tells how it ended, returns the exit code; `more` are further options."""
+    """Drives the run from here on, tells how it ended, and returns the exit code.
+
+    `more` are further options; where somebody is asked things meanwhile, it is not `watched`.
+    """
     from ramify.dag.resume import check_resumable, resume_view
     from ramify.show.progress import make_progress
     from ramify.values.sources import import_current_sources
@@ -83,4 +87,5 @@ def go_on(
         **(more or {}),
     }
     ending.say([f"{ending.bold(view.name)}  resumed in {ending.short(os.path.dirname(view.plan))}"])
-    return ending.of(lambda: resume_view(view, observers=make_progress(not ending.quiet), **options))
+    observers = make_progress(watched and not ending.quiet)
+    return ending.of(lambda: resume_view(view, observers=observers, **options), observers)

@@ -40,7 +40,7 @@ _FLAGS: Final = {
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Most seconds of one attempt.")
 @click.option("--deadline", type=click.FloatRange(0, min_open=True), help="Most seconds of the whole run.")
 @reuse_options
-@click.option("--strict", is_flag=True, help="A rule that never fires is a failure.")
+@click.option("--strict", is_flag=True, default=None, help="A rule that never fires is a failure.")
 @click.option("--max-growths", type=click.IntRange(0), help="Rules fire so many times, and no more.")
 @click.option("-n", "--dry-run", is_flag=True, help="Run nothing: tell what would run, and why.")
 @click.option("--name", help="Name of the run [a new one].")
@@ -56,7 +56,6 @@ def run(
     reuse_from: tuple[str, ...],
     dry_run: bool,
     as_json: bool,
-    strict: bool,
     max_growths: int | None,
     **flags: Any,
 ) -> int:
@@ -74,7 +73,7 @@ def run(
 
         show_plan(target, settings.output, words, as_json=as_json, every=False, tree=False)
         return 0
-    words = {**words, "strict": strict, "max_growths": max_growths}
+    words = {**words, "strict": settings.strict, "max_growths": max_growths}
     said = {flag: value for flag, value in flags.items() if value is not None}
     return Flow(target, name, settings, said, words, as_json).carry_out()
 
@@ -119,13 +118,16 @@ class Flow:
 
         Options(**self.options).check()
         draft = self._load()
+        observers = make_progress(not self.ending.quiet)
         plan, outputs = (os.path.join(self.folder, name) for name in ("plan", "outputs"))
         watching: dict[str, Any] = {
-            "observers": make_progress(not self.ending.quiet),
+            "observers": observers,
             "on_start": self._announce,
             "on_stale": self._tell_stale,
         }
-        return self.ending.of(lambda: evaluate_draft(draft, plan, outputs, **watching, **self.options))
+        return self.ending.of(
+            lambda: evaluate_draft(draft, plan, outputs, **watching, **self.options), observers
+        )
 
     def _load(self) -> Any:
         from ramify.cli.target import load_target
@@ -156,7 +158,11 @@ class Flow:
                     flag,
                     f"{self.flags[name]:g}" if name in ("timeout", "deadline") else str(self.flags[name]),
                 ]
-        for name, flag in (("keep_going", "-k"), ("skip_completed", "--skip-completed")):
+        for name, flag in (
+            ("keep_going", "-k"),
+            ("skip_completed", "--skip-completed"),
+            ("strict", "--strict"),
+        ):
             words += [flag] if self.flags.get(name) else []
         return shlex.join(words)
 

@@ -53,7 +53,7 @@ def _lines(view: RunView, failed: bool) -> list[str]:
     state = view.status
     if failed:
         told = failure_lines(view, pen, handle)
-        lines += ["", *told[:-1]] if told else [pen.dim("no job failed")]
+        lines += ["", *told[:-1]] if told else [pen.dim("no job and no rule failed")]
     if state == "LOST":
         lines += ["", pen.red("Its driver ended without a word (killed, or the machine went down).")]
         if view.is_in_memory:

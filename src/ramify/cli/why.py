@@ -23,7 +23,8 @@ from ramify.cli.reusing import latest_folder, target_name
 def why(key: str, target: str | None, run: str | None, output: str | None, as_json: bool, **_: Any) -> int:
     """Tell why the job KEY ran, or why it did not have to; with TARGET, why it would run now.
 
-    An upstream cause is followed to where it began. KEY may be a part of an id, a group or a pattern.
+    An upstream cause is followed to where it began. KEY may be a part of an id, a group or a pattern, or the
+    name of a rule: what it added, or what it waits for.
 
     Example: ramify why report flow.py
     """
@@ -32,7 +33,7 @@ def why(key: str, target: str | None, run: str | None, output: str | None, as_js
     from ramify.show.why import history_document, history_lines
 
     view = find_run(run)
-    ids = ids_of(view, key)
+    ids = ids_of(view, key, rules=True)
     if as_json:
         put_json({"run": view.name, "jobs": [history_document(view, job_id) for job_id in ids]})
     else:

@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 Read = tuple[str, Any]
 
 
+def _position(key: str) -> tuple[tuple[int, Any], ...]:
+    """What a node is sorted by; a name with slashes that is one key is sorted as the path that it reads as.
+
+    >>> sorted(["part%2F10", "part%2F2"], key=_position)
+    ['part%2F2', 'part%2F10']
+    """
+    return sort_key(key.replace("%2F", "/"))
+
+
 class NodeView:
     """One node, as a rule sees it; as an argument of a new node it stands for the value, and is a parent."""
 
@@ -191,7 +200,7 @@ class GraphView:
             wanted = Status(status)
             numbers = [n for n in numbers if STATUS_OF[self._look(n)] is wanted]
         keys = self._book.engine.keys
-        return [NodeView(self, n) for n in sorted(numbers, key=lambda n: sort_key(keys[n]))]
+        return [NodeView(self, n) for n in sorted(numbers, key=lambda n: _position(keys[n]))]
 
     def results(self, *which: str) -> list[Any]:
         """The values of these nodes, ordered by key. Raises the exception of one that has none."""

@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from ramify.core.graph import RULE
+from ramify.core.rule_keys import called
+from ramify.core.table import GOOD
 from ramify.dag.execution import by_name
-from ramify.dag.rules import Body, MayAdd, Predicate, Rule, as_rule
+from ramify.dag.rules import PREFIX, Body, MayAdd, Predicate, Rule, as_rule, named_rules
 from ramify.errors import ArgumentError, StartedError, UnknownKeyError
 from ramify.run.approving import Approver
 
@@ -90,16 +93,40 @@ class Growing:
 
     @property
     def rules(self) -> Sequence[Rule]:
-        """The rules that have not fired: of the draft, or of its latest run."""
-        return tuple(self._rules if self._book is None else self._book.open_rules())
+        """The rules that have not fired: of the draft, or of its latest run.
+
+        Of a run on disk these are rules of the draft; those that were added by rules are in its record.
+        """
+        if self._book is not None:
+            return tuple(self._book.open_rules())
+        fired = self._fired_elsewhere()
+        return tuple(rule for key, rule in named_rules(self._rules) if key not in fired)
 
     @property
     def applied_rules(self) -> Sequence[Rule]:
-        """The rules of the latest run that have fired, in that order."""
-        return () if self._book is None else tuple(self._book.applied_rules())
+        """The rules of the latest run that have fired, in that order; of a run on disk as they were added."""
+        if self._book is not None:
+            return tuple(self._book.applied_rules())
+        own = dict(named_rules(self._rules))
+        return tuple(own[key] for key in self._fired_elsewhere() if key in own)
+
+    def _fired_elsewhere(self) -> list[str]:
+        """The keys of the rules that have fired in a run with another driver, as they were added."""
+        view = self._view_elsewhere()
+        if view is None:
+            return []
+        engine = view.engine
+        return [
+            engine.keys[n] for n in range(len(engine)) if engine.flags[n] & RULE and GOOD[engine.state[n]]
+        ]
+
+    def _view_elsewhere(self) -> Any:
+        """What the journal of a run with another driver comes to; None where there is no such run."""
+        handle = getattr(self._run, "handle", None)
+        return None if handle is None else handle.view()
 
     def why(self, what: Any) -> str:
-        """Why a rule has not fired, or a node has not run, in words: what it waits for.
+        """Why a rule has not fired, or a node has not run, in words: what it waits for, and who added it.
 
         `what` is a rule, its name, a node, or a key. Raises `UnknownKeyError` for anything else.
         """
@@ -108,11 +135,24 @@ class Growing:
             if told is not None:
                 return told
         run = self._run
-        key = what if isinstance(what, str) else getattr(what, "key", None)
-        number = None if run is None or key is None else run.engine.number.get(key)
-        if run is None or number is None:
+        elsewhere = self._view_elsewhere()
+        engine: Any = run if run is None else run.engine if elsewhere is None else elsewhere.engine
+        key = what if isinstance(what, str) else getattr(what, "key", None) or getattr(what, "name", None)
+        number = None
+        if engine is not None and key is not None:
+            number = engine.number.get(key, engine.number.get(f"{PREFIX}{key}"))
+        if number is None:
             raise UnknownKeyError(f"the run of this graph has no rule and no node {what!r:.80}", key=what)
-        return str(by_name("waiting_for", "why_node")(run.engine, number))
+        told = str(by_name("waiting_for", "why_node")(engine, number))
+        adder = self._adder_of(number)
+        return told if adder is None else f"{told}; {adder} added it"
+
+    def _adder_of(self, node: int) -> str | None:
+        """The rule or the job that added a node, in words; None for one that nobody did."""
+        key = None if self._book is None else self._book.adder_of(node)
+        if key is None and self._extender is not None:
+            key = self._extender.adder_of(node)
+        return None if key is None else called(key)
 
     # ---- inside
 

@@ -61,14 +61,20 @@ class NewNode:
         self.after: list[Any] = []
 
     def depends_on(self, *others: Any) -> NewNode:
-        """Has the node wait for others, whose values it does not use. Raises `CycleError`."""
-        for other in others:
+        """Has the node wait for others, nodes or their keys, whose values it does not use.
+
+        Raises `CycleError`.
+        """
+        self.growth.check_open()
+        for one in others:
+            other = self.growth.find(one) if isinstance(one, str) else one
             self.growth.check_reference(other, self)
             self.after.append(other)
         return self
 
     def tag(self, *tags: str) -> NewNode:
         """Gives the node tags."""
+        self.growth.check_open()
         self.growth.add_tags(self, tags)
         return self
 
@@ -118,11 +124,27 @@ class Growth:
         self.keys: dict[str, NewNode | Placed] = {}
         self.rules: list[Rule] = []
         self.tags: dict[Any, set[str]] = {}
+        self.ended = False
+        """Whether the body has returned, and nothing can be added any more."""
         self._book: RuleBook | None = None
 
     def bind(self, book: RuleBook) -> None:
         """The book whose nodes may be referred to."""
         self._book = book
+
+    def check_open(self) -> None:
+        """Raises `GrowthError` once the body has ended."""
+        if self.ended:
+            raise GrowthError(
+                f"the body of the rule {self.name!r} has ended, and its view adds nothing any more",
+                rule=self.name,
+            )
+
+    def find(self, key: str) -> Any:
+        """The node of a key, new or there. Raises `UnknownKeyError`."""
+        assert self._book is not None, "a growth is of a book"
+        own = self.keys.get(as_key(key))
+        return GraphView(self._book, self.node)[key] if own is None else own
 
     def add(self, item: NewNode | Placed) -> None:
         """One more; its key is its own."""
@@ -187,7 +209,6 @@ class GrowthView(GraphView):
     def __init__(self, book: RuleBook, rule: int, growth: Growth) -> None:
         super().__init__(book, rule)
         self._growth = growth
-        self._ended = False
         growth.bind(book)
 
     def submit(
@@ -201,23 +222,38 @@ class GrowthView(GraphView):
         """Adds a call of `func`, as `DAG.submit` does; nodes among the arguments are its parents.
 
         `name` is its key, a path such as `"map/3"`; without one it is called after its function. `depends_on`
-        are nodes that must have succeeded first, although their values are not used. Options are those of
-        `DAG.submit` (`tags`, `retry`, `timeout`, `resources`, `on`, ...).
+        are nodes, or their keys, that must have succeeded first, although their values are not used. Options
+        are those of `DAG.submit` (`tags`, `retry`, `timeout`, `resources`, `on`, ...).
 
         Raises `DuplicateKeyError` for a key that is there, `GraphError` for a node of another graph.
         """
-        self._check_open()
+        return self._submit(func, args, kwargs, depends_on, None)
+
+    def options(self, **options: Any) -> _WithOptions:
+        """The same view, for new nodes with these options: `view.options(name="a").submit(f, name="b")`."""
+        from ramify.dag.options import merged
+
+        return _WithOptions(self, merged(None, options))
+
+    def _submit(
+        self,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        depends_on: Iterable[Any] | Any,
+        options: NodeOptions | None,
+    ) -> NewNode:
+        self._growth.check_open()
         from ramify.dag.options import split
 
         if not callable(func):
             raise ArgumentError(f"{func!r} of type {type(func).__name__} cannot be called", names=["func"])
-        options = None
         if kwargs:
-            kwargs, options = split(func, kwargs, None)
+            kwargs, options = split(func, kwargs, options)
         name = None if options is None else options.name
         if name is None:
             name = self._free_name(function_name(func))
-        node = NewNode(self._growth, name, func, args, kwargs, options)
+        node = NewNode(self._growth, str(name), func, args, kwargs, options)
         for value in (*args, *kwargs.values()):
             kind = type(value)
             if kind is NodeView or kind is NewNode:
@@ -229,7 +265,8 @@ class GrowthView(GraphView):
         self._growth.add(node)
         if options is not None and options.tags:
             self._growth.add_tags(node, options.tags)
-        after = depends_on if isinstance(depends_on, Iterable) else (depends_on,)
+        is_many = isinstance(depends_on, Iterable) and not isinstance(depends_on, str)
+        after = depends_on if is_many else (depends_on,)
         return node.depends_on(*after)
 
     def __setitem__(self, key: Any, entry: Any) -> None:
@@ -241,7 +278,7 @@ class GrowthView(GraphView):
 
         Where `under` is the key of a node, what nothing else in the DAG comes before waits for that node.
         """
-        self._check_open()
+        self._growth.check_open()
         if not isinstance(dag, DAG):
             raise DraftError(f"attach() adds a DAG; {dag!r:.60} is of type {type(dag).__name__}", key=under)
         above = as_key(under) if under else ""
@@ -259,14 +296,14 @@ class GrowthView(GraphView):
         self, rule: Any, body: Any = None, *, name: str | None = None, may_add: MayAdd = None
     ) -> Rule:
         """Adds a rule, as `DAG.add_rule` does; it may add what this one may, at most."""
-        self._check_open()
+        self._growth.check_open()
         added = as_rule(rule, body, name, may_add)
         self._growth.rules.append(added)
         return added
 
     def tag(self, node: Any, *tags: str) -> None:
         """Gives a node tags, a new one or one that is there."""
-        self._check_open()
+        self._growth.check_open()
         one = self[node] if isinstance(node, str) and node not in self._growth.keys else node
         self._growth.add_tags(one, tags)
 
@@ -275,15 +312,8 @@ class GrowthView(GraphView):
 
     # ---- inside
 
-    def _check_open(self) -> None:
-        if self._ended:
-            raise GrowthError(
-                f"the body of the rule {self._growth.name!r} has ended, and its view adds nothing any more",
-                rule=self._growth.name,
-            )
-
     def _place(self, key: str, entry: Any, after: Any) -> None:
-        self._check_open()
+        self._growth.check_open()
         if not isinstance(entry, Job | ParametrizedJob | DAG):
             raise DraftError(
                 f"under {key!r} there must be a Job, a ParametrizedJob or a DAG; it is {entry!r:.80} of type "
@@ -316,6 +346,20 @@ class GrowthView(GraphView):
             count += 1
             name = f"{wanted} ({count})"
         return name
+
+
+class _WithOptions:
+    """The view of a body, and what is to be said of the nodes that are added through it."""
+
+    def __init__(self, view: GrowthView, options: NodeOptions | None) -> None:
+        self._view = view
+        self._options = options
+
+    def submit(
+        self, func: Callable[..., Any], /, *args: Any, depends_on: Iterable[Any] | Any = (), **kwargs: Any
+    ) -> NewNode:
+        """As `GrowthView.submit`; every keyword that the function takes is passed on."""
+        return self._view._submit(func, args, kwargs, depends_on, self._options)
 
 
 def as_key(text: Any) -> str:

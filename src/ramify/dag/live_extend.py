@@ -67,6 +67,11 @@ class LiveExtender:
         open_ones = [n for n in new if not REST[self.engine.state[n]]]
         self.engine.slept(node, attempt, open_ones or new, now)
 
+    def adder_of(self, node: int) -> str | None:
+        """The key of the node that added a node; None where none did."""
+        owner = self._owner.get(node)
+        return None if owner is None else self.engine.keys[owner]
+
     def _drafts(self, extend: Extend, key: str, base: int) -> tuple[Any, list[Draft]]:
         keyed = by_name("keyed", "Keyed")(self.graph, [], base)
         keyed.members.add(extend.dag, key)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from ramify.core.table import BAD, REST
@@ -54,18 +55,21 @@ class PlanGround:
     # ---- looking
 
     def name_of(self, node: int) -> str:
-        """What a node is called."""
-        return self.engine.keys[node]
+        """What a node is called: its key, as a person writes it."""
+        return unquote(self.engine.keys[node])
 
     def named(self, name: str) -> int | None:
         """Nodes of plans have keys only; a text that needs quoting as a key is found all the same."""
         from ramify.dag.growth_view import as_key
+        from ramify.dag.submitted import quoted
         from ramify.errors import RamifyKeyEncodingError
 
+        number = self.engine.number
         try:
-            return self.engine.number.get(as_key(name))
+            found = number.get(as_key(name))
         except RamifyKeyEncodingError:
-            return None
+            found = None
+        return number.get(quoted(name)) if found is None else found
 
     def id_of(self, node: int) -> UUID:
         """The id of a node: made of the run's folder and the key."""

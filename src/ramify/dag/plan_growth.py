@@ -58,4 +58,4 @@ class PlanGrowth:
             if "job" in facts and not GOOD[engine.state[node]]:
                 self.ground.take_up(node, new)
             if engine.keys[node].startswith(PREFIX):
-                book.has_fired(node, facts.get("closed", ()))
+                book.has_fired(node, facts.get("closed", ()), new)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
+from ramify.core.rule_keys import RULES
 from ramify.dag.compile import compile_draft
 from ramify.dag.draft import Entry
 from ramify.dag.evaluate import as_texts, places
@@ -35,8 +36,11 @@ class Preview(Sequence[Verdict]):
         verdicts: Iterable[Verdict],
         definitions: Sequence[Definition] = (),
         codes: Mapping[str, CodeNote] | None = None,
+        may_grow: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self._all = list(verdicts)
+        self.may_grow = dict(may_grow or {"rules": [], "jobs": []})
+        """The names of the rules, and the ids of the jobs that run or may run, that may add to the graph."""
         self.definitions = definitions
         self._codes = codes or {}
         self._by_id: dict[str, Verdict] | None = None
@@ -103,15 +107,15 @@ class Preview(Sequence[Verdict]):
 
     def to_dict(self) -> dict[str, Any]:
         """Everything in plain values, as `ramify plan --json` has it."""
-        from ramify.show.verdicts import plan_document
+        from ramify.show.verdicts import MayGrow, plan_document
 
-        return plan_document(self._all)
+        return plan_document(self._all, MayGrow(**self.may_grow))
 
     def __str__(self) -> str:
         from ramify.show.text import Paint
-        from ramify.show.verdicts import plan_lines
+        from ramify.show.verdicts import MayGrow, plan_lines
 
-        return "\n".join(plan_lines(self._all, Paint(False)))
+        return "\n".join(plan_lines(self._all, Paint(False), may_grow=MayGrow(**self.may_grow)))
 
     __repr__ = __str__
 
@@ -164,4 +168,18 @@ def preview(
 def judged(work: PlanWork, jobs: Sequence[str] | None = None) -> Preview:
     """The verdicts on the jobs of a plan."""
     asked = None if jobs is None else [n for n, key in enumerate(work.engine.keys) if fits(key, jobs)]
-    return Preview(Judge(work).judge(asked), work.definitions, work.plan.codes)
+    verdicts = Judge(work).judge(asked)
+    return Preview(verdicts, work.definitions, work.plan.codes, _may_grow(work, verdicts))
+
+
+def _may_grow(work: PlanWork, verdicts: Sequence[Verdict]) -> dict[str, list[str]]:
+    """What may add nodes that nobody knows yet: rules that are wanted, and jobs that run, or may."""
+    number, wanted = work.engine.number, work.engine.wanted
+    rules = [definition.id.removeprefix(RULES) for n, definition in work.rules.items() if wanted[n]]
+    jobs = []
+    for verdict in verdicts:
+        if verdict.verdict in (RUN, MAYBE):
+            definition = work.definition(number[verdict.job_id])
+            if definition is not None and definition.policy.may_add is not None:
+                jobs.append(verdict.job_id)
+    return {"rules": rules, "jobs": jobs}

@@ -16,15 +16,16 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ramify.core.adders import Adders, able_to_fire
+from ramify.core.adders import Adders, Patterns, able_to_fire
 from ramify.core.graph import GATHER, KIND, RULE
-from ramify.core.patterns import fits, is_glob
+from ramify.core.patterns import fits, is_glob, overlap
 from ramify.core.table import ASLEEP, BAD, GOOD, REST
 from ramify.dag.graph_view import GraphView, Read
 from ramify.dag.growth_view import Growth, GrowthView
 from ramify.dag.node_index import NodeIndex
+from ramify.dag.rule_words import Entry, RuleWords, listed
 from ramify.dag.rules import PREFIX, Rule
-from ramify.errors import GrowthError, RamifyWarning, RuleDeadlock, UnfiredRule
+from ramify.errors import GrowthError, RamifyWarning, UnfiredRule
 from ramify.run.approving import Proposal
 from ramify.run.growing import Pass
 
@@ -105,27 +106,7 @@ class Ground(Protocol):
         """Has a grow node woken after so long."""
 
 
-class Entry:
-    """One rule. `parent` added it; `ignored` are those that can never fire before it does."""
-
-    __slots__ = (
-        *("asked", "ended", "ignored", "node", "parent", "reads", "refused", "rest_until", "rule", "saw"),
-    )
-
-    def __init__(self, rule: Rule, node: int, parent: int | None) -> None:
-        self.rule = rule
-        self.node = node
-        self.parent = parent
-        self.asked = 0
-        self.reads: dict[Read, Any] = {}
-        self.ignored: frozenset[int] = frozenset()
-        self.ended: BaseException | None = None
-        self.refused = False
-        self.rest_until = 0.0
-        self.saw = -1
-
-
-class RuleBook:
+class RuleBook(RuleWords):
     """The rules of one run; see the top of this module."""
 
     def __init__(
@@ -136,30 +117,33 @@ class RuleBook:
         approver: Approver | None = None,
         max_growths: int | None = None,
     ) -> None:
+        super().__init__()
         self.ground = ground
         self.engine = ground.engine
         self.strict = strict
         self.approver = approver
         self.growths_left = max_growths
-        self.entries: dict[int, Entry] = {}
-        """By node number, in the order in which they were added."""
+        self.entries = {}
         self.applied: list[int] = []
         self.adders = Adders()
         self.version = 0
         self.rule_version = 0
         self._taken: dict[str, int] = {}
-        self._open: dict[int, None] = {}
+        self._open = {}
         self._seen = 0
         self._tags: dict[int, frozenset[str]] = {}
         self._index = NodeIndex()
-        self._closures: dict[str, None] = {}
+        self._closures = Patterns()
         """The texts of closures that rules wait for."""
-        self._readers: dict[Read, dict[int, None]] = {}
-        self._due: dict[int, None] = {}
+        self._most_ignored = 0
+        self._readers = {}
+        self._due = {}
         self._resting: dict[int, None] = {}
+        self._deferred: dict[int, None] = {}
+        """Rules whose growth somebody put off, and will be asked about again."""
         self._acted_on: dict[str, list[int]] = {}
+        self._acted_on_near = Patterns()
         self._declared: set[str] = set()
-        self._told: set[int] = set()
         ground.asks = self._pass
 
     # ---- rules
@@ -178,11 +162,15 @@ class RuleBook:
         self._rules_changed()
         return node
 
-    def has_fired(self, node: int, closures: Iterable[str]) -> None:
-        """A rule had fired before this driver began, and had acted on these closures."""
+    def has_fired(
+        self, node: int, closures: Iterable[str], added: Sequence[int] = (), when: float | None = None
+    ) -> None:
+        """A rule has fired, or had before this driver began: it acted on these closures, and added these."""
         entry = self.entries[node]
+        entry.added, entry.fired = added, when
         for pattern in closures:
             self._acted_on.setdefault(pattern, []).append(node)
+            self._acted_on_near.add(pattern)
         self.applied.append(node)
         self._end(entry)
 
@@ -195,24 +183,10 @@ class RuleBook:
             name = f"{wanted} ({count})"
         return name
 
-    def name_of(self, node: int) -> str:
-        """What a rule is called."""
-        return self.engine.keys[node].removeprefix(PREFIX)
-
     @property
     def has_open_rules(self) -> bool:
         """Whether there is a rule that may look at values."""
         return bool(self._open)
-
-    def why(self, what: Any) -> str | None:
-        """What a rule, or the rule of a name, waits for; None where there is none."""
-        for node, entry in self.entries.items():
-            if entry.rule is what or self.name_of(node) == what:
-                if node in self._open:
-                    return f"the rule {self.name_of(node)!r} {self.waits_for(node)}"
-                how = "has fired" if node in self.applied else f"is {engine_word(self.engine.state[node])}"
-                return f"the rule {self.name_of(node)!r} {how}"
-        return None
 
     def open_names(self) -> list[str]:
         """The names of the rules that have not fired."""
@@ -313,8 +287,11 @@ class RuleBook:
         """A rule, or a node that may add, can add nothing any more."""
         if node not in self.adders.declared:
             return
-        self.adders.close(node)
-        for which in list(self._closures):
+        rare = self.adders.close(node, 1 + self._most_ignored)
+        near = (
+            which for pattern in rare for which in self._closures.near(pattern) if overlap(pattern, which)
+        )
+        for which in dict.fromkeys(near):
             readers = self._readers.get(("closed", which), ())
             if any(self.is_closed(which, rule) for rule in readers):
                 self._rouse(("closed", which))
@@ -343,7 +320,7 @@ class RuleBook:
         try:
             entry.rule.apply(body)
         finally:
-            body._ended = True
+            growth.ended = True
         word = "approve" if self.approver is None else self.approver.decide(self._proposal(growth))
         if word != "approve":
             return Pass("ok", settle=lambda n, attempt: self._put_off(entry, attempt, word, view._reads))
@@ -356,7 +333,12 @@ class RuleBook:
     # ---- what came of it, by whoever drives
 
     def _put_off(self, entry: Entry, attempt: int, word: str, reads: dict[Read, Any]) -> None:
-        """Somebody does not want the growth: now, or ever."""
+        """Somebody does not want the growth: now, or ever; or no growth any more."""
+        self._deferred.pop(entry.node, None)
+        if word == "stop":
+            self.growths_left = 0
+            self._wait_for_leave(entry, attempt)
+            return
         if word == "refuse":
             entry.refused = True
             self._forget_reads(entry)
@@ -364,6 +346,7 @@ class RuleBook:
             return
         self._said_no(entry, attempt, reads)
         if self.engine.state[entry.node] == ASLEEP and self.approver is not None:
+            self._deferred[entry.node] = None
             self.ground.nap(entry.node, self.approver.pause(self.name_of(entry.node)))
 
     def _wait_for_leave(self, entry: Entry, attempt: int) -> None:
@@ -377,6 +360,7 @@ class RuleBook:
 
     def _said_no(self, entry: Entry, attempt: int, reads: dict[Read, Any]) -> None:
         engine, node = self.engine, entry.node
+        self._deferred.pop(node, None)
         self._look_at_new()
         self._forget_reads(entry)
         entry.reads = reads
@@ -387,7 +371,7 @@ class RuleBook:
             else:
                 self._readers.setdefault(read, {})[node] = None
                 if read[0] == "closed":
-                    self._closures[read[1]] = None
+                    self._closures.add(read[1])
                 if read[0] == "node":
                     engine.notice(read[1])
         engine.slept(node, attempt, waits_for, time.time())
@@ -424,13 +408,15 @@ class RuleBook:
         closures = sorted(read[1] for read, holds in reads.items() if read[0] == "closed" and holds)
         if closures:
             facts["closed"] = closures
+        base, now = len(engine), time.time()
         added = self.ground.add(node, attempt, growth, list(zip(keys, rules, strict=True)), facts)
         for one, tags in growth.tags.items():
             self.tag(growth.number_of(one), tags)
         for number, rule in zip(added, rules, strict=True):
             self.take_rule(number, rule, node)
         engine.succeeded(node, attempt, None, time.time())
-        self.has_fired(node, closures)
+        self._tell_lost(closures, node)
+        self.has_fired(node, closures, range(base, len(engine)), now)
         if self.growths_left is not None:
             self.growths_left -= 1
 
@@ -443,8 +429,8 @@ class RuleBook:
         strange = [p for p in rule.may_add if p not in entry.rule.may_add]
         if strange:
             raise GrowthError(
-                f"the rule {self.name_of(entry.node)!r} may add {_listed(entry.rule.may_add)}, and the rule "
-                f"{rule.name!r} that it adds may add {_listed(strange)}: nothing was added",
+                f"the rule {self.name_of(entry.node)!r} may add {listed(entry.rule.may_add)}, and the rule "
+                f"{rule.name!r} that it adds may add {listed(strange)}: nothing was added",
                 rule=self.name_of(entry.node),
             )
         return rule
@@ -457,19 +443,20 @@ class RuleBook:
         for key, tags in growth.described():
             may_add = entry.rule.may_add
             if may_add is not None and not _is_declared(key, tags, may_add):
-                what = f"{key!r}" + (f" with the tags {_listed(sorted(tags))}" if tags else "")
+                limit = listed(may_add) + (" only" if may_add else "")
+                what = f"{key!r}" + (f" with the tags {listed(sorted(tags))}" if tags else "")
                 raise GrowthError(
-                    f"the rule {own!r} adds {what}, and says that it may add {_listed(may_add)} only: "
+                    f"the rule {own!r} adds {what}, and says that it may add {limit}: "
                     "nothing was added. Name the tag or the key in may_add",
                     rule=own,
                 )
             self._check_acted_on(entry, key, tags)
 
     def _check_acted_on(self, entry: Entry, key: str, tags: frozenset[str]) -> None:
-        for pattern, rules in self._acted_on.items():
+        for pattern in (*self._acted_on_near.above(key), *(tag for tag in tags if tag in self._acted_on)):
             if not fits(pattern, key, tags):
                 continue
-            late = [rule for rule in rules if not self._descends(entry.node, rule)]
+            late = [rule for rule in self._acted_on[pattern] if not self._descends(entry.node, rule)]
             if late:
                 raise GrowthError(
                     f"the rule {self.name_of(entry.node)!r} adds {key!r}, and the rule "
@@ -488,6 +475,7 @@ class RuleBook:
         self._open.pop(entry.node, None)
         self._forget_reads(entry)
         self._due.pop(entry.node, None)
+        self._deferred.pop(entry.node, None)
         self._rules_changed()
         self._close(entry.node)
 
@@ -499,7 +487,7 @@ class RuleBook:
                 if not readers:
                     del self._readers[read]
                     if read[0] == "closed":
-                        del self._closures[read[1]]
+                        self._closures.remove(read[1])
         entry.reads = {}
 
     # ---- waking, by whoever drives
@@ -547,9 +535,13 @@ class RuleBook:
         """A rule that failed or was cancelled adds nothing, unless it is retried."""
         state = self.engine.state[entry.node]
         if BAD[state] and entry.node in self._open:
+            self._lost[entry.node] = self.adders.declared.get(entry.node, ())
+            lost = {which for pattern in self._lost[entry.node] for which in self._closures.near(pattern)}
+            self._tell_lost([which for which in sorted(lost) if self._has_readers(which, entry.node)])
             self._end(entry)
         elif not REST[state] and entry.node not in self._open:
             entry.ended = None
+            self._lost.pop(entry.node, None)
             self._open[entry.node] = None
             self.adders.open(entry.node, entry.rule.may_add)
         self.engine.notice(entry.node)
@@ -595,6 +587,8 @@ class RuleBook:
             return False
         if self._ask_once_more():
             return True
+        if self._deferred:  # their growth may come yet: nothing is final
+            return False
         waiting = self._waiting_for_closures()
         for node in waiting:
             entry = self.entries[node]
@@ -645,6 +639,7 @@ class RuleBook:
                 stacklevel=2,
             )
         entry.ignored = entry.ignored | blockers
+        self._most_ignored = max(self._most_ignored, len(entry.ignored))
         self.engine.woken(entry.node, "what it waited for can never come", time.time())
 
     def _end_badly(self, nodes: Sequence[int], error: BaseException | None) -> None:
@@ -657,79 +652,6 @@ class RuleBook:
         for node in nodes:
             self.engine.woken(node, "the run is over", time.time())
 
-    def _deadlock(self, waiting: Sequence[int]) -> RuleDeadlock:
-        names = [self.name_of(node) for node in waiting]
-        told = "; ".join(f"{self.name_of(node)!r} {self.waits_for(node)}" for node in waiting)
-        return RuleDeadlock(
-            f"the rules {_listed(names)} wait for each other: {told}. Say by may_add what each may add",
-            rules=names,
-        )
-
-    def _unfired(self) -> list[int]:
-        """The open rules, those apart that are not meant to end."""
-        return [n for n in self._open if not getattr(self.entries[n].rule, "is_perpetual", False)]
-
-    def _tell_unfired(self) -> None:
-        fresh = [node for node in self._unfired() if node not in self._told]
-        self._told.update(fresh)
-        if fresh:
-            some = "; ".join(f"{self.name_of(node)!r} {self.waits_for(node)}" for node in fresh[:5])
-            more = f"; and {len(fresh) - 5} more" if len(fresh) > 5 else ""
-            warnings.warn(
-                f"{len(fresh)} {'rule' if len(fresh) == 1 else 'rules'} never fired: {some}{more}",
-                RamifyWarning,
-                stacklevel=2,
-            )
-
-    # ---- why
-
-    def waits_for(self, node: int) -> str:
-        """What an open rule waits for, in words."""
-        entry = self.entries[node]
-        if entry.refused:
-            return "was refused"
-        if not entry.reads:
-            return "waits for nothing that it looked at" if entry.asked else "was not asked yet"
-        told = list(dict.fromkeys(filter(None, (self._told_of(node, r, w) for r, w in entry.reads.items()))))
-        more = f", and {len(told) - 4} more" if len(told) > 4 else ""
-        return f"waits for {', '.join(told[:4])}{more}" if told else "waits for a change of what it looked at"
-
-    def _told_of(self, node: int, read: Read, was: Any) -> str:
-        engine, (kind, what) = self.engine, read
-        if kind == "key":
-            return f"a node {what!r}, which is not there"
-        if kind == "glob" and not self.members(what):
-            return f"nodes {what!r}, of which there are none"
-        if kind == "glob":
-            return ""
-        if kind == "node":
-            state = engine.state[what]
-            if GOOD[state]:
-                return ""
-            how = f"which is {engine_word(state)}" if REST[state] else "which is not at rest"
-            return f"{engine.keys[what]!r}, {how}"
-        if kind == "rest":
-            left = [n for n in what if not REST[engine.state[n]]]
-            return f"{engine.keys[left[0]]!r} and {len(left) - 1} more to end" if left else ""
-        if kind == "closed" and not was:
-            return f"closed({what!r}): {self._told_blockers(node, what)}"
-        return {"all": "a change of the graph", "rules": "a change of the rules"}.get(kind, "")
-
-    def _told_blockers(self, node: int, what: str) -> str:
-        blockers = self.adders.blockers(what, {node, *self.entries[node].ignored})
-        names = [
-            f"the rule {self.name_of(b)!r}" if b in self.entries else repr(self.engine.keys[b])
-            for b in blockers
-        ]
-        return f"{', '.join(names[:5])} may add such a node" if names else "none may add one"
-
-
-def engine_word(state: int) -> str:
-    """A state at rest, in words."""
-    from ramify.core.table import NAMES
-
-    return NAMES[state]
-
 
 def _closures(reads: dict[Read, Any]) -> list[str]:
     """The closures that did not hold when a rule was asked."""
@@ -739,7 +661,3 @@ def _closures(reads: dict[Read, Any]) -> list[str]:
 def _is_declared(key: str, tags: frozenset[str], may_add: Sequence[str]) -> bool:
     """Whether a new node is among what may be added; each of its tags must be named."""
     return all(tag in may_add for tag in tags) and any(fits(p, key, tags) for p in may_add)
-
-
-def _listed(texts: Iterable[str]) -> str:
-    return ", ".join(map(repr, texts)) or "nothing"

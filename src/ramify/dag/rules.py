@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from ramify.core.rule_keys import RULES
 from ramify.dag.signature import function_name
 from ramify.errors import ArgumentError
 from ramify.plan.policy import patterns
@@ -63,6 +64,11 @@ class Rule:
         self.body = body
         self.name = function_name(body).rpartition("<locals>.")[2] if name is None else str(name)
         self.may_add = patterns(may_add)
+
+    @property
+    def func(self) -> Body:
+        """The body, by the name that wrappers of functions have for it: its text is kept with a plan."""
+        return self.body
 
     def applicable(self, view: GraphView) -> object:
         """Whether the predicate holds."""
@@ -128,7 +134,7 @@ def as_rule(given: Any, body: Any = None, name: str | None = None, may_add: MayA
     )
 
 
-PREFIX: Final = "@rules/"
+PREFIX: Final = RULES
 """The keys of rules begin with it; no key of a node does."""
 
 

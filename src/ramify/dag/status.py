@@ -12,8 +12,8 @@ from ramify.errors import ModeError
 class Status(Enum):
     """The status of a node or of a graph; as text in words, `"Not Started"`.
 
-    >>> str(Status.PARENT_FAILED), Status.FAILED.value
-    ('Parent Failed', 4)
+    >>> str(Status.PARENT_FAILED), Status.FAILED.value, Status("parent failed")
+    ('Parent Failed', 4, <Status.PARENT_FAILED: 6>)
     """
 
     NOT_STARTED = 1
@@ -25,6 +25,11 @@ class Status(Enum):
 
     def __str__(self) -> str:
         return self.name.replace("_", " ").title()
+
+    @classmethod
+    def _missing_(cls, value: object) -> Status | None:
+        """By its words, in any case."""
+        return cls.__members__.get(value.upper().replace(" ", "_")) if isinstance(value, str) else None
 
 
 class Mode(Enum):

@@ -223,18 +223,7 @@ class Submitted:
         return key
 
     def _encoded(self, name: str) -> str:
-        """Any text as a key: what cannot be in one is written as in a URL."""
-        try:
-            key = encode_key(name)
-        except RamifyKeyEncodingError:
-            from urllib.parse import quote
-
-            key = quote(name, safe=" :;,=+()[]<>!'")
-            if len(key) > _LONGEST:
-                from hashlib import sha256
-
-                key = f"{key[:_LONGEST]}~{sha256(name.encode(errors='surrogatepass')).hexdigest()[:12]}"
-            key = encode_key(key)
+        key = quoted(name)
         while key in self._taken:
             key += "_"
         return key
@@ -659,3 +648,22 @@ def _finished(node: Node[Any]) -> Any:
             "first, or submit it to this graph"
         )
     return node.result()
+
+
+def quoted(name: str) -> str:
+    """Any text as a key: what cannot be in one is written as in a URL.
+
+    >>> quoted("north/south: 3")
+    'north%2Fsouth: 3'
+    """
+    try:
+        return encode_key(name)
+    except RamifyKeyEncodingError:
+        from urllib.parse import quote
+
+        key = quote(name, safe=" :;,=+()[]<>!'")
+        if len(key) > _LONGEST:
+            from hashlib import sha256
+
+            key = f"{key[:_LONGEST]}~{sha256(name.encode(errors='surrogatepass')).hexdigest()[:12]}"
+        return encode_key(key)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ramify.core.engine import Engine
-from ramify.core.table import BLOCKED, CANCELLED, FAILED, NAMES, REST, WAITING
+from ramify.core.graph import RULE
+from ramify.core.table import BAD, BLOCKED, CANCELLED, FAILED, GOOD, NAMES, REST, WAITING
 from ramify.core.views import blocker, story, unfinished_parents
 
 
@@ -16,6 +17,9 @@ def why_node(engine: Engine, node: int) -> str:
     "'b' waits for 'a'"
     """
     key, state = engine.keys[node], engine.state[node]
+    if engine.flags[node] & RULE and not BAD[state]:
+        name = key.partition("/")[2]
+        return f"the rule {name!r} has fired" if GOOD[state] else f"the rule {name!r} has not fired"
     if state == BLOCKED:
         return f"{key!r} cannot run: {blocker(engine, node)!r} has no value"
     if state == FAILED:

@@ -104,6 +104,14 @@ class ForeignExecutor:
 
     def _serve(self) -> None:
         """Everything is done here, never in an executor's callback: there it may hold its own locks."""
+        try:
+            self._serve_on()
+        except Exception as error:  # of ours: nobody waits for ever because of it
+            for order in (*self._held, *(entry.order for entry in self._open.values())):
+                self._say(order, "ended", lost(error))
+            raise
+
+    def _serve_on(self) -> None:
         while not (self._forced or (self._closing and self._is_idle())):
             self._inbox.get()()
             while not self._inbox.empty():
@@ -167,8 +175,8 @@ class ForeignExecutor:
 
     def _hand_over(self, batch: list[Order]) -> None:
         """One submission; if the executor refuses it, every order of it is lost, once, with the reason."""
-        marks = [self._mark(order) for order in batch]
         try:
+            marks = [self._mark(order) for order in batch]
             future = self._submit_array(batch) if len(batch) > 1 else self._submit_one(batch[0])
         except Exception as error:
             for order in batch:
@@ -254,6 +262,7 @@ class ForeignExecutor:
         return None if own is None else Outcome("ok", digest=own["checksum"]["digest"])
 
     def _stem(self, order: Order) -> str:
+        self._opened.refresh()
         definition, point = self._opened.locate(order.job_id)
         return f"{self._opened.outputs}/{definition.stored(point)}"
 

@@ -124,6 +124,7 @@ def task_job(definition: TaskDefinition, made: Sweep, here: OpenInstance, plan_p
         definition.conf.policy(),
         timeout=None,
         executor=None,
+        priority=round(definition.conf.priority * 1000),
         files=tuple(relative_to_plan(plan_path, path) for path in _input_files(definition, here.path)),
     )
     upstream = [[{"value": parent}, {"job": encode_key(parent)}] for parent in parents]

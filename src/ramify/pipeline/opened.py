@@ -58,6 +58,8 @@ class OpenInstance:
         self.pipeline = pipeline
         self.restarts = restarts or Restarts()
         self.definitions: dict[str, TaskDefinition] = {}
+        self.begun: set[str] = set()
+        """The tasks that this run has begun."""
         self.passes: object = None
         """The passes of the generator, once there are any."""
         self.cache = InputCache(os.path.join(path, ".ramify", "@run", "digests"))

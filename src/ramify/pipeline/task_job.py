@@ -30,6 +30,7 @@ def perform_task(key: str, instance: str, upstream: Mapping[str, str]) -> str:
     results = {name: as_stored(value) for name, value in upstream.items()}
     inputs = {one.name: _value(one, results[one.task]) for one in definition.inputs if one.task is not None}
     start_at = _start_at(here, definition)
+    here.begun.add(key)
     with stopped_by(lambda: here.instance.kill(key)):
         timeout = definition.conf.timeout
         result = run_task(definition, here.instance, inputs, start_at=start_at, timeout=timeout)
@@ -60,6 +61,8 @@ def _start_at(here: OpenInstance, definition: TaskDefinition) -> int | None:
         return None
     if state.name not in ENDS_BADLY:
         return state.step + 1 if state.name == "step-completed" else state.step
+    if definition.key in here.begun:  # this run tries it again
+        return state.step
     if not restarts.covers(definition.key):
         raise TaskFailed(
             f"task {definition.key!r} {state.name} at step {state.step} in an earlier run, and nothing about "

@@ -51,6 +51,7 @@ class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
     environment: tuple[str, ...] = ()
     deadline: float | None = None
     may_add: tuple[str, ...] | None = None
+    priority: int = 0
 
 
 DEFAULT: Final = Policy()

@@ -2,7 +2,8 @@
 
 `approve(proposal)` is called outside the driver, one call at a time. It says `True` or `"approve"`,
 `"refuse"` for never, and `False`, `None` or `"defer"` for later: then it is asked again when something has
-changed, or after a pause, which grows from a tenth of a second to five.
+changed, or after a pause, which grows from a tenth of a second to five. `"stop"` to a growth makes neither
+it nor any other, as after `max_growths`: whoever goes on with the run is asked again.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _WORDS: Final = {
     "approve": "approve",
     "refuse": "refuse",
     "defer": "defer",
+    "stop": "stop",
 }
 
 
@@ -70,14 +72,14 @@ class Approver:
         self._closed = False
 
     def decide(self, proposal: Proposal) -> str:
-        """`"approve"`, `"refuse"` or `"defer"`. Raises `ArgumentError` for any other word."""
+        """`"approve"`, `"refuse"`, `"defer"` or `"stop"`. Raises `ArgumentError` for any other word."""
         with self._turn:
             said = self._approve(proposal)
         try:
             return _WORDS[said]
         except (KeyError, TypeError):
             raise ArgumentError(
-                f"approve() said {said!r:.60} to {str(proposal)!r}: it says True, 'refuse' or 'defer'",
+                f"approve() said {said!r:.60} to {str(proposal)!r}: say True, 'refuse', 'defer' or 'stop'",
                 names=["approve"],
             ) from None
 
@@ -125,7 +127,7 @@ class Approver:
             return
         if word == "approve":
             role.request(lambda: role.let_start(node))
-        elif word == "refuse":
+        elif word in ("refuse", "stop"):
             role.request(lambda: role.refuse_start(node, "its start was refused"))
         else:
             pause = self.pause(key)

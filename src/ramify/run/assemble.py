@@ -68,6 +68,8 @@ class Settings:
         resources, timeout = asked.get(key.partition("/")[0], ({}, None)) if asked else ({}, None)
         if options.executor is None and (own.resources or resources):
             queue.demands[node] = demand_of({**own.resources, **resources})
+        if own.priority:
+            queue.priorities[node] = own.priority
         if own.retries:
             policy.set_retries(own.retries, node)
         if timeout or own.timeout:

@@ -105,6 +105,13 @@ class Driver(Role):
             else:
                 self.recorder.tend()
 
+    def _hand_out(self) -> bool:
+        """As the role does; where growth readied something for the waiting thread itself, it is to know."""
+        short = super()._hand_out()
+        if self._inline is not None and self.grow_place is not None and self.running > self._passes():
+            self._wake.set()
+        return short
+
     def _look_at_time(self) -> float | None:
         """Has what is due looked at by whoever drives; returns the seconds until something else is due."""
         due = self._timers.next()

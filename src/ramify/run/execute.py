@@ -365,6 +365,10 @@ class Run:
             "counts": self.driver.counts(),
             "interrupted": trouble,
         }
+        grower = self.driver.grower
+        unfired = grower.unfired() if grower is not None else {}
+        if unfired:
+            self.end["unfired"] = unfired
         self.driver.recorder.end(self.end)
         self._catalogue("ended", self.end)
 

@@ -11,19 +11,22 @@ from ramify.errors import RamifyError
 class DAGExecutionError(RamifyError, RuntimeError):
     """A job failed, or the run was cancelled.
 
-    - `failed_job_id`: the first job that failed, None where the run was cancelled;
+    - `failed_job_id`: the first job that failed, None where the run was cancelled, or a rule was the first;
+    - `failed_rule`: the name of the rule that was the first to fail, else None;
     - `cause`: its own exception, in every mode (`RemoteError` where it could not travel);
     - `completed_jobs`: the ids of the jobs that have an output;
-    - `failed_jobs`: those that failed;
+    - `failed_jobs`: those that failed, `failed_rules`: the names of the rules that did;
     - `cancelled_jobs`: those that have none and did not fail: `stopped_jobs`, which were running and were
       ended, and `not_started_jobs`, which never ran;
     - `plan_dir`, `outputs_path`, `run_folder`, `log`: where to look.
     """
 
     failed_job_id: str | None
+    failed_rule: str | None
     cause: BaseException | None
     completed_jobs: frozenset[str]
     failed_jobs: frozenset[str]
+    failed_rules: frozenset[str]
     stopped_jobs: frozenset[str]
     not_started_jobs: frozenset[str]
     plan_dir: str | None
@@ -37,9 +40,11 @@ class DAGExecutionError(RamifyError, RuntimeError):
         message: str = "",
         *,
         failed_job_id: str | None = None,
+        failed_rule: str | None = None,
         cause: BaseException | None = None,
         completed_jobs: Iterable[str] = (),
         failed_jobs: Iterable[str] = (),
+        failed_rules: Iterable[str] = (),
         stopped_jobs: Iterable[str] = (),
         not_started_jobs: Iterable[str] = (),
         plan_dir: str | None = None,
@@ -49,11 +54,15 @@ class DAGExecutionError(RamifyError, RuntimeError):
         traceback_text: str = "",
     ) -> None:
         super().__init__(
-            message or f"job {failed_job_id!r} failed: {_told(cause)}",
+            message
+            or (f"job {failed_job_id!r}" if failed_rule is None else f"rule {failed_rule!r}")
+            + f" failed: {_told(cause)}",
             failed_job_id=failed_job_id,
+            failed_rule=failed_rule,
             cause=cause,
             completed_jobs=frozenset(completed_jobs),
             failed_jobs=frozenset(failed_jobs),
+            failed_rules=frozenset(failed_rules),
             stopped_jobs=frozenset(stopped_jobs),
             not_started_jobs=frozenset(not_started_jobs),
             plan_dir=plan_dir,
@@ -86,6 +95,8 @@ class DAGExecutionError(RamifyError, RuntimeError):
             lines.append(f"{name} ({len(ids)}): {_some(ids)}")
         if len(self.failed_jobs) > 1:
             lines.append(f"failed ({len(self.failed_jobs)}): {_some(self.failed_jobs)}")
+        if len(self.failed_rules) > 1 or (self.failed_rules and self.failed_rule is None):
+            lines.append(f"failed rules ({len(self.failed_rules)}): {_some(self.failed_rules)}")
         if self.log:
             lines.append(f"log: {self.log}")
         if self.traceback_text:

@@ -27,3 +27,6 @@ class Grower(Protocol):
 
     def at_rest(self) -> bool:
         """Nothing runs and nothing is owed; whether something was woken because of that."""
+
+    def unfired(self) -> dict[str, str]:
+        """The rules that have not fired, by name, and what each waits for."""

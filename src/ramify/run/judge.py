@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ramify.core.engine import EVERYTHING
-from ramify.core.graph import GATHER, KIND, REUSABLE
+from ramify.core.graph import GATHER, KIND, REUSABLE, RULE
 from ramify.core.table import GOOD, IDLE, READY
 from ramify.rebuild.trace import LOAD, MAYBE, REUSE, RUN, SKIP, Cause
 from ramify.run.questions import answer
@@ -51,7 +51,8 @@ class Judge:
             for node in ready:
                 if engine.state[node] == READY:
                     self._run(node)
-        return [self._verdict(n) for n, flags in enumerate(engine.flags) if flags & KIND != GATHER]
+        jobs = [n for n, flags in enumerate(engine.flags) if flags & KIND != GATHER and not flags & RULE]
+        return [self._verdict(n) for n in jobs]
 
     def _late(self, node: int) -> str | None:
         """As the run would answer; where a parent's output is not known, whatever is certain all the same."""

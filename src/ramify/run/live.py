@@ -171,7 +171,8 @@ class LiveRun(MemoryRun):
         self.large.sweep_now()
         if self.recording is not None:
             trouble = None if self.broken is None else type(self.broken).__name__
-            self.recording.end(self._came_to(driver), driver.counts(), trouble)
+            unfired = {} if self.grower is None else self.grower.unfired()
+            self.recording.end(self._came_to(driver), driver.counts(), trouble, unfired)
         self._quiet.set()
         with self._changing:
             self.tell_rested()

@@ -15,6 +15,10 @@ Demand = tuple[tuple[str, float], ...]
 
 NOTHING: Final[Demand] = ()
 
+_RANKS: Final = 40
+"""Bits for ranks below those for priorities."""
+_MASK: Final = (1 << _RANKS) - 1
+
 
 class ReadyQueue:
     """Ready nodes; `pop` gives the best that fits.
@@ -40,6 +44,8 @@ class ReadyQueue:
         self.free = dict(self.limits)
         self.demands: dict[int, Demand] = {}
         self.places: dict[int, int] = {}
+        self.priorities: dict[int, int] = {}
+        """Of those nodes that are to come before others, whatever their rank, or (below 0) after them."""
         self._make_ranks = ranks if callable(ranks) else None
         self._ranks = None if callable(ranks) else ranks
         self._node = None if self._ranks is None else _inverse(self._ranks)
@@ -53,6 +59,8 @@ class ReadyQueue:
             self._node = _inverse(self._ranks)
         ranks = self._ranks
         rank = ranks[node] if ranks is not None and node < len(ranks) else node
+        if self.priorities:
+            rank -= self.priorities.get(node, 0) << _RANKS
         if self.demands or self.places:
             kind = self.places.get(node, 0), self.demands.get(node, NOTHING)
             heappush(self._heaps.setdefault(kind, []), rank)
@@ -72,6 +80,7 @@ class ReadyQueue:
 
     def _node_of(self, rank: int) -> int:
         node = self._node
+        rank &= _MASK
         return node[rank] if node is not None and rank < len(node) else rank
 
     def _fits(self, demand: Demand) -> bool:

@@ -97,8 +97,17 @@ class Recording:
         self.journal.flush()
         self._enlist()
 
-    def end(self, status: str, counts: dict[str, int], interrupted: str | None) -> None:
-        """A session is over. Raises nothing. Of a graph without any node nothing is kept."""
+    def end(
+        self,
+        status: str,
+        counts: dict[str, int],
+        interrupted: str | None,
+        unfired: dict[str, str] | None = None,
+    ) -> None:
+        """A session is over; `unfired` are rules by name, and what each waits for.
+
+        Raises nothing. Of a graph without any node nothing is kept.
+        """
         if not self._engine and self.folder is None:
             return
         self._say_names()
@@ -107,6 +116,7 @@ class Recording:
             "ended": time.time(),
             "counts": counts,
             "interrupted": interrupted,
+            **({"unfired": unfired} if unfired else {}),
         }
         self.journal.append(["end", self._end])
         self.journal.close()

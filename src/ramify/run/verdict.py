@@ -6,6 +6,8 @@ import os
 from typing import Any
 
 from ramify.core.columns import Columns
+from ramify.core.graph import RULE
+from ramify.core.rule_keys import RULES
 from ramify.core.table import BLOCKED, CANCELLED, FAILED, GOOD, REST
 from ramify.errors import JobCancelled, RunTimeout
 from ramify.run.driver import Driver
@@ -45,13 +47,15 @@ def error_of(driver: Driver, work: PlanWork, folder: str) -> DAGExecutionError:
         )
         error = DAGExecutionError(str(cause), cause=cause, **facts)
     else:
-        log = os.path.join(folder, LOGS, log_name(work.engine.keys[node], work.engine.attempts[node]))
+        key = work.engine.keys[node]
+        log = os.path.join(folder, LOGS, log_name(key, work.engine.attempts[node]))
         outcome = driver.outcomes.get(node) or told_before(work.engine.reasons.get(node))
         failure = outcome.error
-        whose = {"job_id": work.engine.keys[node], "attempt": work.engine.attempts[node], "log": log}
-        cause = exception_of(outcome, **whose)
+        cause = exception_of(outcome, job_id=key, attempt=work.engine.attempts[node], log=log)
+        is_rule = bool(work.engine.flags[node] & RULE)
         error = DAGExecutionError(
-            failed_job_id=work.engine.keys[node],
+            failed_job_id=None if is_rule else key,
+            failed_rule=key.removeprefix(RULES) if is_rule else None,
             cause=cause,
             log=log if os.path.exists(log) else None,
             traceback_text=failure.traceback if failure else "",
@@ -70,13 +74,15 @@ def _first_failure(driver: Driver) -> int | None:
 
 
 def _jobs(work: PlanWork) -> dict[str, Any]:
-    """The ids of all jobs, by what came of them."""
+    """The ids of all jobs, by what came of them, and the names of the rules that failed."""
     found: dict[str, list[str]] = {
         name: [] for name in ("completed_jobs", "failed_jobs", "stopped_jobs", "not_started_jobs")
     }
     engine = work.engine
+    failed = [n for n in work.rules if engine.state[n] == FAILED]
+    found["failed_rules"] = [engine.keys[n].removeprefix(RULES) for n in failed]
     for node, key in enumerate(engine.keys):
-        if work.definition(node) is not None:
+        if work.definition(node) is not None and node not in work.rules:
             found[_came_to(engine, node)].append(key)
     return found
 

@@ -14,12 +14,14 @@ from ramify.core.engine import Engine
 from ramify.core.graph import GATHER, KIND, REUSABLE, RULE
 from ramify.core.keys import sort_key
 from ramify.core.replay import Rows, replay
-from ramify.core.table import BLOCKED, GOOD, NAMES, REUSED
+from ramify.core.rule_keys import RULES
+from ramify.core.table import BLOCKED, FAILED, GOOD, NAMES, REUSED
 from ramify.core.views import STATUS, blocker
 from ramify.errors import JobIdError, JournalError, UnknownRunError
 from ramify.files.lock import read_holder
 from ramify.journals.file import JournalReader
 from ramify.rebuild.trace import Cause
+from ramify.run.rule_view import FAILED_RULE, FIRED, OPEN, UNFIRED, Growths, RuleView, split, state_of
 from ramify.worker.logs import log_name
 
 JOURNAL: Final = "journal.jsonl"
@@ -78,6 +80,7 @@ class RunView:
         self.engine = Engine()
         self.labels: dict[int, str] = {}
         self.local: frozenset[int] = frozenset()
+        self._grown = Growths()
         self._causes: dict[int, Cause] = {}
         self._started: dict[int, float] = {}
         self._ended: dict[int, float] = {}
@@ -114,7 +117,10 @@ class RunView:
     def _fold_one(self, what: str, *fields: Any) -> None:
         if what == "rows":
             rows: Rows = (fields[0], fields[1], fields[2], fields[3])
+            known = len(self.engine)
             replay(self.engine, [rows])
+            if "g" in rows[0]:
+                self._grown.take(known, *rows)
             self._keep_times(rows)
         elif what == "graph":
             load_graph(self.engine, [what, *fields])
@@ -228,8 +234,12 @@ class RunView:
         return self._view(self.engine.number[self.resolve(job_id)])
 
     def resolve(self, job_id: str) -> str:
-        """The whole id of a shortened one, or of a name; `JobIdError` where it fits none or several."""
-        if job_id in self.engine.number and not job_id.startswith("@"):
+        """The whole id of a shortened one, or of a name; `JobIdError` where it fits none or several.
+
+        A rule is meant by its key alone, `@rules/NAME`.
+        """
+        number = self.engine.number.get(job_id)
+        if number is not None and (not job_id.startswith("@") or self.engine.flags[number] & RULE):
             return job_id
         for node, label in self.labels.items():
             if label == job_id:
@@ -275,6 +285,65 @@ class RunView:
             return None
         plain = "off" if not self.engine.flags[node] & REUSABLE else "no output"
         return self._causes.get(node, Cause(plain))
+
+    # ---- its rules
+
+    def rules(self) -> list[RuleView]:
+        """The rules, in the order in which they were added."""
+        return [self._rule(n) for n, flags in enumerate(self.engine.flags) if flags & RULE]
+
+    def rule_key(self, name: str) -> str | None:
+        """The key of a rule by its name, its key, or `rule NAME`; None where there is none."""
+        for key in (name, f"{RULES}{name}", f"{RULES}{name.removeprefix('rule ')}"):
+            number = self.engine.number.get(key)
+            if number is not None and self.engine.flags[number] & RULE:
+                return key
+        return None
+
+    def rule(self, name: str) -> RuleView:
+        """One rule, by its name; raises `JobIdError` where there is none."""
+        key = self.rule_key(name)
+        if key is None:
+            raise JobIdError(f"no rule {name!r} in the run {self.name}", job_id=name)
+        return self._rule(self.engine.number[key])
+
+    def failed_rules(self) -> list[JobView]:
+        """The nodes of the rules that failed, in the order in which they were added."""
+        engine = self.engine
+        if FAILED not in engine.state:
+            return []
+        numbers = [n for n, state in enumerate(engine.state) if state == FAILED and engine.flags[n] & RULE]
+        return [self._view(n) for n in numbers]
+
+    @property
+    def unfired(self) -> dict[str, str]:
+        """The rules that never fired, by name, and what each waited for; empty before the end of the run."""
+        return {} if self.end is None else dict(self.end.get("unfired") or {})
+
+    def added_by(self, job_id: str) -> str | None:
+        """The key of the rule or job that added a node; None for one that was there from the start."""
+        grown = self._grown.of(self.engine.number[job_id])
+        return None if grown is None else self.engine.keys[grown.adder]
+
+    def _rule(self, node: int) -> RuleView:
+        key = self.engine.keys[node]
+        reason = self.engine.reasons.get(node)
+        state = state_of(self.engine.state[node], self.end is not None)
+        grown = self._grown.by(node)
+        added, rules = split(self.engine, grown)
+        if state == UNFIRED and grown:  # it is not meant to end
+            state = FIRED
+        return RuleView(
+            name=key.removeprefix(RULES),
+            key=key,
+            state=state,
+            ended=self._ended.get(node) if state not in (OPEN, UNFIRED) else None,
+            added=added,
+            added_rules=rules,
+            added_by=self.added_by(key),
+            waits_for=self.unfired.get(key.removeprefix(RULES)),
+            failure=reason if isinstance(reason, dict) and state == FAILED_RULE else None,
+        )
 
     def digest_of(self, job_id: str) -> str | None:
         """The digest of the job's output as this run made or found it; None where it has none."""

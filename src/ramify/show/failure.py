@@ -10,6 +10,7 @@ import shlex
 import signal
 from typing import Any, Final
 
+from ramify.core.rule_keys import RULES, called
 from ramify.errors import RamifyError
 from ramify.plan.folder import read_plan
 from ramify.run.view import JobView, RunView
@@ -24,12 +25,12 @@ _TRACEBACK_LINES: Final = 40
 
 
 def failure_lines(view: RunView, paint: Paint, handle: str, blocks: int = _BLOCKS) -> list[str]:
-    """One block for each way in which jobs of the run failed, at most so many; empty where none failed.
+    """One block for each way in which rules and jobs of the run failed, at most so many; empty if none did.
 
     `handle` is how the run is called on the command line here: its name, or its folder.
     """
     alike: dict[Any, list[JobView]] = {}
-    for job in failed_jobs(view):
+    for job in [*view.failed_rules(), *failed_jobs(view)]:
         alike.setdefault(_kind(job), []).append(job)
     lines: list[str] = []
     for jobs in list(alike.values())[:blocks]:
@@ -45,25 +46,29 @@ def _kind(job: JobView) -> Any:
     facts = job.failure or {}
     places = [line for line in str(facts.get("traceback", "")).splitlines() if line.startswith("  File ")]
     told = "" if places else facts.get("message")
-    return facts.get("type"), facts.get("exit_code"), facts.get("signal"), tuple(places[-1:]), told
+    is_rule = job.job_id.startswith(RULES)
+    return is_rule, facts.get("type"), facts.get("exit_code"), facts.get("signal"), tuple(places[-1:]), told
 
 
 def _block(view: RunView, jobs: list[JobView], paint: Paint, handle: str) -> list[str]:
     job = jobs[0]
     facts = job.failure or {}
-    called = _called(view, job.job_id)
-    head = f"✗ {visible(job.job_id)} failed"
+    is_rule = job.job_id.startswith(RULES)
+    head = f"✗ {visible(called(job.job_id))} failed"
     fields = [
-        ("call", called),
+        ("call", "" if is_rule else _called(view, job.job_id)),
         ("error", _error(facts)),
-        ("ran", _ran(job, facts)),
-        ("alike", f"{several([j.job_id for j in jobs[1:]])}" if len(jobs) > 1 else ""),
+        ("ran", "" if is_rule else _ran(job, facts)),
+        ("alike", f"{several([called(j.job_id) for j in jobs[1:]])}" if len(jobs) > 1 else ""),
     ]
     lines = [paint.red(paint.bold(head)) + (f", and {len(jobs) - 1} more like it" if len(jobs) > 1 else "")]
     lines += [f"  {paint.dim(name.ljust(6))} {text}" for name, text in fields if text]
-    lines += _traceback(facts, paint)
-    lines += _log(job, paint)
-    lines.append(f"  {paint.dim('next'.ljust(6))} {paint.cyan(next_command('logs', handle, job.job_id))}")
+    lines += traceback_lines(facts, paint)
+    lines += [] if is_rule else _log(job, paint)
+    words = (
+        ["why", job.job_id.removeprefix(RULES), "--run", handle] if is_rule else ["logs", handle, job.job_id]
+    )
+    lines.append(f"  {paint.dim('next'.ljust(6))} {paint.cyan(next_command(*words))}")
     return lines
 
 
@@ -116,7 +121,8 @@ def _ran(job: JobView, facts: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _traceback(facts: dict[str, Any], paint: Paint) -> list[str]:
+def traceback_lines(facts: dict[str, Any], paint: Paint) -> list[str]:
+    """The user's own frames of a failure."""
     text = str(facts.get("traceback", "")).rstrip()
     text = text.removesuffix(f"{facts.get('type')}: {facts.get('message')}".rstrip())  # it stands above
     lines = visible(text).rstrip().splitlines()

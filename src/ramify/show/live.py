@@ -51,9 +51,14 @@ class LiveProgress(Watch):
         """Prints a line above the picture."""
         self.console.print(Text("✗ ", style="red") + Text(text), soft_wrap=True)
 
+    def warn(self, text: str) -> None:
+        """Prints a warning above the picture."""
+        self.console.print(Text("! ", style="yellow") + Text(text), soft_wrap=True)
+
     def tick(self) -> None:
         """Draws anew where it is time to."""
         now = time.monotonic()
+        self.tell_notes()
         if self._live is None or now < self._next:
             return
         assert self.groups is not None, "begin made them"
@@ -64,6 +69,8 @@ class LiveProgress(Watch):
 
     def ended(self) -> None:
         """Draws the last picture, and leaves the terminal as it was."""
+        self._draws = False
+        self.tell_notes()
         if self._live is not None:
             assert self.groups is not None, "begin made them"
             self.groups.update()

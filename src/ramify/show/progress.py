@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any, Final, TextIO
 
 from ramify.core.columns import Columns
-from ramify.core.graph import GATHER, KIND
+from ramify.core.graph import GATHER, KIND, RULE
+from ramify.core.rule_keys import called
 from ramify.ports import Observer
 from ramify.show.groups import Counts, summed
 from ramify.show.text import duration, is_terminal, rate
@@ -69,7 +70,7 @@ class CallbackProgress:
     def _grow(self) -> None:
         assert self._engine is not None, "begin is called before anything else"
         flags = self._engine.flags
-        self._total += sum(f & KIND != GATHER for f in flags[len(self._counted) :])
+        self._total += sum(_is_job(f) for f in flags[len(self._counted) :])
         self._counted.extend(bytes(len(flags) - len(self._counted)))
 
     def saw(self, changes: Changes) -> None:
@@ -81,12 +82,15 @@ class CallbackProgress:
                 self._tell("failed", node)
             elif letter in "el" and data is not None:
                 self._tell("skipped", node)
-            elif letter == "+":
+            elif letter in "+g":
                 self._grow()
 
     def _tell(self, what: str, node: int) -> None:
         assert self._engine is not None, "begin is called before anything else"
-        if self._engine.flags[node] & KIND == GATHER:
+        flags = self._engine.flags[node]
+        if not _is_job(flags):
+            if flags & RULE and what == "failed":
+                self._call(f"[execute] failed: {called(self._engine.keys[node])}")
             return
         if not self._counted[node]:
             self._counted[node] = 1
@@ -99,6 +103,10 @@ class CallbackProgress:
             self._call("[execute] done")
         else:
             self._call(f"[execute] stopped ({self._done} of {self._total} jobs)")
+
+
+def _is_job(flags: int) -> bool:
+    return flags & KIND != GATHER and not flags & RULE
 
 
 class LineProgress(Watch):
@@ -121,6 +129,7 @@ class LineProgress(Watch):
     def tick(self) -> None:
         """Prints a line where it is time for one."""
         now = time.monotonic()
+        self.tell_notes()
         if self.groups is None or now - self._told_at < _SOONEST:
             return
         self.groups.update()
@@ -144,6 +153,8 @@ class LineProgress(Watch):
 
     def ended(self) -> None:
         """Prints the last line."""
+        self._draws = False
+        self.tell_notes()
         if self.groups is None:
             return
         self.groups.update()

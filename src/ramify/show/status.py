@@ -6,7 +6,9 @@ import os
 import time
 from typing import Any
 
-from ramify.core.graph import GATHER, KIND
+from ramify.core.graph import GATHER, KIND, RULE
+from ramify.core.rule_keys import called
+from ramify.run.rule_view import RuleView
 from ramify.run.view import JobView, RunView
 from ramify.show.groups import Counts, Groups, fold, summed
 from ramify.show.text import Paint, duration, moment, one_line, table, visible
@@ -42,6 +44,7 @@ def status_document(view: RunView, jobs: bool = False) -> dict[str, Any]:
         "counts": counts_document(summed(groups)),
         "groups": {name: counts_document(one) for name, one in groups.items()},
         "failed": [job_document(job) for job in failed_jobs(view)],
+        "rules": [rule_document(rule) for rule in view.rules()],
     }
     if jobs:
         document["jobs"] = [job_document(job) for job in view.jobs()]
@@ -81,6 +84,20 @@ def job_document(job: JobView) -> dict[str, Any]:
     }
 
 
+def rule_document(rule: RuleView) -> dict[str, Any]:
+    """What is known of one rule: `state` is fired, failed, cancelled, unfired (at the end), or open."""
+    return {
+        "name": rule.name,
+        "state": rule.state,
+        "ended": rule.ended,
+        "added": list(rule.added),
+        "added_rules": list(rule.added_rules),
+        "added_by": None if rule.added_by is None else called(rule.added_by),
+        "waits_for": rule.waits_for,
+        "failure": rule.failure,
+    }
+
+
 def failed_jobs(view: RunView) -> list[JobView]:
     """The jobs that failed, in the order of their ids."""
     return jobs_in(view, "failed")
@@ -97,7 +114,7 @@ def jobs_in(view: RunView, *states: str) -> list[JobView]:
     ids = [
         key
         for key, state, flags in zip(engine.keys, engine.state, engine.flags, strict=True)
-        if state in wanted and flags & KIND != GATHER
+        if state in wanted and flags & KIND != GATHER and not flags & RULE
     ]
     return [view.job(job_id) for job_id in view.in_order(ids)]
 
@@ -127,6 +144,19 @@ def status_lines(view: RunView, paint: Paint, failed: bool = False) -> list[str]
         lines += _running(view, paint)
         told = _failed_table(view, paint, 5)
         lines += ["", *told] if told else []
+    idle = unfired_lines(view, paint)
+    return [*lines, "", *idle] if idle else lines
+
+
+def unfired_lines(view: RunView, paint: Paint) -> list[str]:
+    """A line for each rule that never fired, with what it waited for; none while the run goes on."""
+    told = list(view.unfired.items())
+    lines = [
+        f"rule {visible(name)} never fired: {paint.dim(visible(one_line(text, 300)))}"
+        for name, text in told[:_LINES]
+    ]
+    if len(told) > _LINES:
+        lines.append(paint.dim(f"and {len(told) - _LINES} more rules; --json has them all"))
     return lines
 
 
@@ -135,7 +165,7 @@ def _head(view: RunView, whole: Counts, paint: Paint) -> list[str]:
     when = f"started {moment(view.started)}" if view.started else "not started"
     if took is not None:
         when += f", {'took' if view.ended else 'for'} {duration(took)}"
-    told = ", ".join([f"{whole.done}/{whole.total} jobs done", *troubles(whole)])
+    told = ", ".join([f"{whole.done}/{whole.total} jobs done", *troubles(whole), *rule_troubles(view)])
     where = ", ".join(
         str(part)
         for part in (
@@ -189,14 +219,20 @@ def _running(view: RunView, paint: Paint) -> list[str]:
     return ["", paint.dim("running now"), *table(rows), *more] if rows else []
 
 
+def rule_troubles(view: RunView) -> list[str]:
+    """What a line says of rules that failed, where there are any."""
+    count = len(view.failed_rules())
+    return [f"{count} {'rule' if count == 1 else 'rules'} failed"] if count else []
+
+
 def _failed_table(view: RunView, paint: Paint, most: int | None) -> list[str]:
-    jobs = failed_jobs(view)
+    jobs = [*view.failed_rules(), *failed_jobs(view)]
     chosen = jobs if most is None else jobs[:most]
     rows = []
     for job in chosen:
         facts = job.failure or {}
         told = one_line(f"{facts.get('type', 'failure')}: {facts.get('message', '')}", 120).rstrip(": ")
-        rows.append([paint.red("✗"), visible(job.job_id), told])
+        rows.append([paint.red("✗"), visible(called(job.job_id)), told])
     lines = table(rows)
     if most is not None and len(jobs) > most:
         lines.append(paint.dim(f"and {len(jobs) - most} more: --failed lists them all"))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ramify.plan.definition import Definition
 from ramify.rebuild.trace import LOAD, MAYBE, REUSE, RUN, SKIP, Cause
 from ramify.run.judge import Verdict
-from ramify.show.text import Paint, visible
+from ramify.show.text import Paint, several, visible
 
 _ORDER: Final = (RUN, MAYBE, LOAD, REUSE, SKIP)
 _MOST: Final = 40
@@ -24,14 +24,45 @@ _MOST_STALE: Final = 12
 """So many groups with stale results are told before a run."""
 
 
-def plan_lines(verdicts: Sequence[Verdict], pen: Paint, *, every: bool = False) -> list[str]:
-    """The verdicts as lines, parents before children, and a last line that sums them up."""
+class MayGrow(NamedTuple):
+    """What may add to the graph: the names of rules, and the ids of jobs that run, or may."""
+
+    rules: Sequence[str] = ()
+    jobs: Sequence[str] = ()
+
+    def lines(self, pen: Paint) -> list[str]:
+        """One line, or none where nothing may.
+
+        >>> MayGrow(["each", "merge"], ["parts"]).lines(Paint(False))
+        ['may grow: rules each, merge; job parts']
+        """
+        named = (("rule", self.rules), ("job", self.jobs))
+        parts = [
+            f"{what}{'s' if len(names) > 1 else ''} {several(list(names), 8)}"
+            for what, names in named
+            if names
+        ]
+        return [f"{pen.cyan('may grow')}: {'; '.join(parts)}"] if parts else []
+
+    def to_dict(self) -> dict[str, list[str]]:
+        """As plain values."""
+        return {"rules": list(self.rules), "jobs": list(self.jobs)}
+
+
+def plan_lines(
+    verdicts: Sequence[Verdict], pen: Paint, *, every: bool = False, may_grow: MayGrow | None = None
+) -> list[str]:
+    """The verdicts as lines, parents before children, what may grow, and a last line that sums them up."""
     if every or len(verdicts) <= _MOST:
         width = max((len(visible(v.job_id)) for v in verdicts), default=0)
         lines = [_line(v.verdict, visible(v.job_id).ljust(width), v.cause.text, pen) for v in verdicts]
     else:
         lines = _by_group(verdicts, pen)
-    return [*lines, "", _total(verdicts, pen)]
+    return [*lines, *_growing(may_grow, pen), "", _total(verdicts, pen)]
+
+
+def _growing(may_grow: MayGrow | None, pen: Paint) -> list[str]:
+    return [] if may_grow is None else may_grow.lines(pen)
 
 
 def _line(verdict: str, name: str, why: str, pen: Paint) -> str:
@@ -85,10 +116,15 @@ def stale_lines(stale: Sequence[tuple[str, Cause]], pen: Paint, what: str) -> li
     return [*lines, pen.dim(f"  ... and {left} more groups")] if left > 0 else lines
 
 
-def tree_lines(verdicts: Sequence[Verdict], definitions: Sequence[Definition], pen: Paint) -> list[str]:
+def tree_lines(
+    verdicts: Sequence[Verdict],
+    definitions: Sequence[Definition],
+    pen: Paint,
+    may_grow: MayGrow | None = None,
+) -> list[str]:
     """What needs what, from the last to the first: jobs and whole grids, each told once."""
     tree = _Tree(verdicts, definitions, pen)
-    return [*tree.lines(), "", _total(verdicts, pen)]
+    return [*tree.lines(), *_growing(may_grow, pen), "", _total(verdicts, pen)]
 
 
 class _Tree:
@@ -96,12 +132,12 @@ class _Tree:
 
     def __init__(self, verdicts: Sequence[Verdict], definitions: Sequence[Definition], pen: Paint) -> None:
         self.pen = pen
-        self.ids = [d.id for d in definitions]
+        self.ids = [d.id for d in definitions if d.kind != "rule"]
         self.known = set(self.ids)
         self.found: dict[str, list[Verdict]] = {name: [] for name in self.ids}
         for verdict in verdicts:
             self.found[self._home(verdict.job_id)].append(verdict)
-        self.needs = {d.id: self._needs(d) for d in definitions}
+        self.needs = {d.id: self._needs(d) for d in definitions if d.kind != "rule"}
         self.told: set[str] = set()
 
     def _home(self, job_id: str) -> str:
@@ -169,12 +205,13 @@ def coloured(text: str, verdict: str, pen: Paint) -> str:
     return pen.green(text) if verdict in (REUSE, LOAD) else pen.dim(text)
 
 
-def plan_document(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def plan_document(verdicts: Sequence[Verdict], may_grow: MayGrow | None = None) -> dict[str, Any]:
     """The verdicts as plain values."""
     counts = Counter(v.verdict for v in verdicts)
     return {
         "counts": {name: counts[name] for name in _ORDER},
         "jobs": [verdict_document(v) for v in verdicts],
+        "may_grow": (may_grow or MayGrow()).to_dict(),
     }
 
 

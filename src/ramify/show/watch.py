@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, TextIO
 
 from ramify.core.columns import Columns
+from ramify.core.rule_keys import called
 from ramify.show.groups import Counts, Groups
 from ramify.show.text import one_line, visible
 
@@ -25,6 +27,8 @@ class Watch:
         self.groups: Groups | None = None
         self.began = time.monotonic()
         self.failures = 0
+        self._notes: deque[str] = deque()
+        self._draws = False
         self._first: dict[str, float] = {}
         self._last: dict[str, float] = {}
 
@@ -33,6 +37,7 @@ class Watch:
         self.groups = Groups(engine)
         self.name = str(facts.get("name", ""))
         self.began = time.monotonic()
+        self._draws = True
 
     def saw(self, changes: Changes) -> None:
         """Tells the failures among these; everything else is read from the engine when it is shown."""
@@ -47,6 +52,21 @@ class Watch:
             self.tell(failure_line(self.groups.engine.keys[node], letter == "r", data))
         elif self.failures == _FAILURES + 1:
             self.tell("more jobs fail; `ramify status --failed` lists them all")
+
+    def note(self, text: str) -> None:
+        """Shows a warning, from any thread: with the next lines, or at once where nothing is drawn."""
+        self._notes.append(text)
+        if not self._draws:
+            self.tell_notes()
+
+    def tell_notes(self) -> None:
+        """Shows the warnings that came; by the thread that draws."""
+        while self._notes:
+            self.warn(self._notes.popleft())
+
+    def warn(self, text: str) -> None:
+        """Prints a warning as a line that stays."""
+        self.tell(f"warning: {text}")
 
     def tell(self, text: str) -> None:
         """Prints one line that stays."""
@@ -84,7 +104,7 @@ def troubles(one: Counts) -> list[str]:
 
 
 def failure_line(key: str, again: bool, failure: Any) -> str:
-    """One line for a job that failed just now."""
+    """One line for a job, or a rule, that failed just now."""
     facts = failure if isinstance(failure, dict) else {}
     told = one_line(f"{facts.get('type', 'failure')}: {facts.get('message', '')}", 160).rstrip(": ")
-    return f"{visible(key)} {'failed, and is tried again' if again else 'FAILED'}: {told}"
+    return f"{visible(called(key))} {'failed, and is tried again' if again else 'FAILED'}: {told}"

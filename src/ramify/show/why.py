@@ -6,11 +6,14 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
+from ramify.core.rule_keys import RULES, called
 from ramify.plan.graph import group_name
 from ramify.rebuild.trace import VERDICTS, Cause, trace_of
 from ramify.run.judge import Verdict
+from ramify.run.rule_view import FAILED_RULE, OPEN, RuleView, rule_story
 from ramify.run.view import RunView
-from ramify.show.failure import next_command
+from ramify.show.failure import next_command, traceback_lines
+from ramify.show.status import rule_document
 from ramify.show.text import Paint, moment, visible
 from ramify.show.verdicts import cause_document, coloured, verdict_document
 from ramify.stores.folder import FolderStore
@@ -88,13 +91,15 @@ def history_lines(view: RunView, job_ids: Sequence[str], pen: Paint, handle: str
     if len(job_ids) > _MOST:
         lines.append(pen.dim(f"... and {len(job_ids) - _MOST} more: name one, or use --json"))
     target = view.facts.get("target")
-    if target and len(job_ids) == 1:
+    if target and len(job_ids) == 1 and not job_ids[0].startswith(RULES):
         short = os.path.relpath(target) if os.path.isabs(target) else target
         lines += ["", f"{pen.dim('now')}  {pen.cyan(next_command('why', job_ids[0], short))}"]
     return lines
 
 
 def _history(view: RunView, job_id: str, pen: Paint) -> list[str]:
+    if job_id.startswith(RULES):
+        return _rule_history(view, view.rule(job_id), pen)
     job = view.job(job_id)
     told = _WORDS.get(job.state, "has not run")
     links = [] if job.cause is None else chain(job_id, job.cause, _causes_in(view))
@@ -104,7 +109,29 @@ def _history(view: RunView, job_id: str, pen: Paint) -> list[str]:
     elif job.note is not None and job.cause is None:
         why = f": {visible(job.note)}"
     lines = [f"{pen.bold(visible(job_id))} {told}{why}", *_chain_lines(links, pen)]
+    adder = view.added_by(job.job_id)
+    if adder is not None:
+        lines.append(f"  {pen.dim('added by')} {visible(called(adder))}")
     return [*lines, *(f"  {line}" for line in _made_of(view, job_id, pen))]
+
+
+def _rule_history(view: RunView, rule: RuleView, pen: Paint) -> list[str]:
+    """What became of a rule, and when."""
+    story = rule_story(rule)
+    if rule.state == OPEN:
+        story += (
+            ": what it waits for is written down at the end of the run"
+            if view.status == "RUNNING"
+            else ": its driver died before it could say what it waited for"
+        )
+    lines = [visible(story)]
+    if rule.added_by is not None:
+        lines.append(f"  {pen.dim('added by')} {visible(called(rule.added_by))}")
+    if rule.ended is not None:
+        lines.append(f"  {pen.dim('at')}       {moment(rule.ended)}")
+    if rule.state == FAILED_RULE:
+        lines += traceback_lines(rule.failure or {}, pen)
+    return lines
 
 
 def _made_of(view: RunView, job_id: str, pen: Paint) -> list[str]:
@@ -142,7 +169,11 @@ def _record(view: RunView, job_id: str) -> dict[str, Any] | None:
 
 
 def history_document(view: RunView, job_id: str) -> dict[str, Any]:
-    """Why a job ran in a run, or did not have to, as plain values."""
+    """Why a job ran in a run, or did not have to, as plain values; of a rule, what became of it."""
+    if job_id.startswith(RULES):
+        rule = view.rule(job_id)
+        return {"job_id": None, "rule": rule_document(rule), "text": rule_story(rule)}
+    adder = view.added_by(job_id)
     job = view.job(job_id)
     links = [] if job.cause is None else chain(job_id, job.cause, _causes_in(view))
     record = _record(view, job_id)
@@ -152,6 +183,7 @@ def history_document(view: RunView, job_id: str) -> dict[str, Any]:
         "started": None if job.started is None else moment(job.started),
         "causes": [{"job_id": name, **cause_document(cause)} for name, cause in links],
         "blocked_by": job.blocked_by,
+        "added_by": None if adder is None else called(adder),
         "output": None if record is None else {"by": record.get("by"), "trace": record.get("trace")},
     }
 

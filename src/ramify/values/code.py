@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from types import FunctionType, ModuleType
+from functools import lru_cache
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import msgspec
@@ -123,8 +124,21 @@ def source_of(function: Any) -> str | None:
         function = function.func
     if not isinstance(function, FunctionType | type) and not inspect.ismethod(function):
         function = type(function)
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return _text_of(function) if code is None else _text_of_code(code, code.co_filename)
+
+
+@lru_cache(maxsize=256)
+def _text_of_code(code: CodeType, file: str) -> str | None:
+    """Finding it takes milliseconds, and a graph that grows sends the same again and again."""
+    return _text_of(code)
+
+
+def _text_of(thing: Any) -> str | None:
+    import inspect
+
     try:
-        return inspect.getsource(function)
+        return inspect.getsource(thing)
     except (OSError, TypeError, SyntaxError, IndexError):
         return None
 
