@@ -248,7 +248,7 @@ def test_any_value_goes_anywhere(instance: Path) -> None:
             assert (instance / f"output/file.{number}/{name}").read_bytes() == value.encode(), name
 
 
-@pytest.mark.parametrize("key", ["../x", "a/b", "", ".", "@run", " a", "a\0b"])
+@pytest.mark.parametrize("key", ["../x", "a/b", "", ".", "@run", " a", "a\0b", "*"])
 def test_a_key_that_is_no_folder_is_refused_before_anything_is_written(instance: Path, key: str) -> None:
     def flow(dsl: Any) -> Iterator[Any]:
         yield dsl.task("good").calls(COUNT)()
@@ -269,7 +269,7 @@ def test_a_key_twice_is_refused_before_anything_is_written(instance: Path) -> No
     assert not ran(instance) and not states(instance)
 
 
-@pytest.mark.parametrize("key", ["it's", 'say "hi"', "$HOME", "a b", "a;b", "é漢字", "-n", "a=b", "*", "a%b"])
+@pytest.mark.parametrize("key", ["it's", 'say "hi"', "$HOME", "a b", "a;b", "é漢字", "-n", "a=b", "a%b"])
 def test_any_other_key_is_a_key(instance: Path, key: str) -> None:
     def flow(dsl: Any) -> Iterator[Any]:
         task = dsl.task(key).outputs(n=str, f=dsl.file("f")).calls('export n="$__task_key"; echo > "$f"')()

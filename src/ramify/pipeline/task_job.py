@@ -33,7 +33,10 @@ def perform_task(key: str, instance: str, upstream: Mapping[str, str]) -> str:
     here.begun.add(key)
     with stopped_by(lambda: here.instance.kill(key)):
         timeout = definition.conf.timeout
-        result = run_task(definition, here.instance, inputs, start_at=start_at, timeout=timeout)
+        goes_on = key not in here.restarts.at_step
+        result = run_task(
+            definition, here.instance, inputs, start_at=start_at, goes_on=goes_on, timeout=timeout
+        )
     stored = Stored(result.variables, result.files, result.filesets, here.digests(key, result))
     return msgspec.json.encode(stored).decode()
 
