@@ -8,7 +8,7 @@ from ramify.pipeline.flow import run_pipeline
 
 if __name__ == "__main__":
     module, _, name = sys.argv[1].partition(":")
-    options = {option: True for option in sys.argv[3:]}
+    options = dict.fromkeys(sys.argv[3:], True)
     try:
         run_pipeline(getattr(import_module(module), name), sys.argv[2], jobs=2, **options)
     except DAGExecutionError as error:

@@ -57,8 +57,9 @@ def run_task(
 
     `inputs` are the values of inputs that other tasks made, by name: paths may be relative to the instance's
     folder. With `start_at` the outputs so far are kept and the steps from that one (from 0) run; without, the
-    output folder is emptied and all run. With `goes_on`, `start_at` is where an earlier driver left off: a step
-    that has ended since is not run again. `on_state` hears of each state of the task, `("step-started", 0)`.
+    output folder is emptied and all run. With `goes_on`, `start_at` is where an earlier driver left off: a
+    step that has ended since is not run again. `on_state` hears of each state of the task,
+    `("step-started", 0)`.
     `timeout` (seconds) is for all steps together; `conf.timeout` is what the caller may pass here.
 
     Raises `TaskFailed`, with its `kind`, when a step fails, is killed, takes too long or crashes, and when an
