@@ -8,11 +8,12 @@ that all tasks ran, or that none did.
 from __future__ import annotations
 
 import os
-import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 from measure import report
@@ -177,13 +178,21 @@ def doit(n: int, folder: str) -> Callable[[], None]:
 
 
 def drypipe(n: int, folder: str) -> Callable[[], None]:
-    """In a terminal of its own: without one it never ends."""
+    """Until its instance says that it is completed: the program itself never ends without a terminal."""
     Path(folder, "measured_pipeline.py").write_text(DRYPIPE.format(n=n))
-    run = [program("drypipe"), "run", "-p", "measured_pipeline:pipeline", "--headless", "--no-confirm"]
-    command = shlex.join([*run, "--instance-dir", f"{folder}/instance"])
+    command = [program("drypipe"), "run", "-p", "measured_pipeline:pipeline", "--headless", "--no-confirm"]
+    command += ["--instance-dir", f"{folder}/instance"]
+    environ = os.environ | {"PYTHONPATH": folder}
 
     def call() -> None:
-        outside(["script", "-qec", command, "/dev/null"], folder)
+        quiet = subprocess.DEVNULL
+        running = subprocess.Popen(
+            command, cwd=folder, env=environ, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
+        )
+        while not os.path.exists(f"{folder}/instance/.drypipe/state.completed") and running.poll() is None:
+            sleep(0.02)
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
         count(f"{folder}/instance", ".drypipe/*/state.completed", n)
 
     return call
