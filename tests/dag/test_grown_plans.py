@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +178,7 @@ def test_a_run_whose_driver_was_killed_ends_in_the_same_graph(victim: int, tmp_p
 
 
 def test_rules_and_jobs_that_add_run_in_an_executor_of_the_user(tmp_path: Path) -> None:
-    with ProcessPoolExecutor(2) as pool:
+    with ProcessPoolExecutor(2, get_context("forkserver")) as pool:
         assert with_rules().evaluate(tmp_path / "one", executor=pool)["total"] == 14
         dag = DAG({"parts": Job(split, {"n": 4}, may_add=())})
         assert dag.evaluate(tmp_path / "two", executor=pool)["parts"] == 14

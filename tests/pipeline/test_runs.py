@@ -1,9 +1,14 @@
 """Pipelines run on the engine: what runs, what stays, what is told."""
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from ramify import DAGExecutionError
@@ -244,3 +249,32 @@ def test_a_task_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     with pytest.raises(DAGExecutionError, match=r"timed-out|took longer"):
         run_pipeline(flow, tmp_path)
     assert (tmp_path / ".ramify/slow/state.timed-out.0").exists()
+
+
+INTERRUPTED = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from ramify.pipeline.flow import run_pipeline
+
+def flow(dsl):
+    yield dsl.task("slow").calls("sleep 600 & echo $! > ../../child; sleep 600")()
+
+run_pipeline(flow, "instance", jobs=2)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_its_tasks_with_all_that_they_started(number: int, tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(INTERRUPTED)
+    child = tmp_path / "instance/child"
+    driver = subprocess.Popen([sys.executable, "flow.py"], cwd=tmp_path, stderr=subprocess.PIPE)
+    ends = time.monotonic() + 30
+    while not (child.exists() and child.read_text().endswith("\n")):
+        assert time.monotonic() < ends and driver.poll() is None
+        time.sleep(0.01)
+    driver.send_signal(number)
+    driver.communicate(timeout=30)
+    assert driver.returncode != 0
+    left = [p.info for p in psutil.process_iter(["pid", "status"]) if p.pid == int(child.read_text())]
+    assert [info for info in left if info["status"] != psutil.STATUS_ZOMBIE] == []
+    assert (tmp_path / "instance/.ramify/slow/state.killed.0").exists()

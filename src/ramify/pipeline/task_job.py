@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -15,6 +17,9 @@ from ramify.pipeline.opened import OpenInstance, Stored, as_stored, opened
 from ramify.pipeline.running import run_task
 from ramify.pipeline.states import ENDS_BADLY
 from ramify.worker.stopping import stopped_by
+
+_PATIENCE: Final = 5.0
+"""Seconds that the end of a task that was killed is waited for."""
 
 
 def perform_task(key: str, instance: str, upstream: Mapping[str, str]) -> str:
@@ -31,12 +36,22 @@ def perform_task(key: str, instance: str, upstream: Mapping[str, str]) -> str:
     inputs = {one.name: _value(one, results[one.task]) for one in definition.inputs if one.task is not None}
     start_at = _start_at(here, definition)
     here.begun.add(key)
-    with stopped_by(lambda: here.instance.kill(key)):
+    told = threading.Event()
+
+    def stop() -> None:
+        """Ends the processes, and waits until the task's folder says so."""
+        if here.instance.kill(key):
+            told.wait(_PATIENCE)
+
+    with stopped_by(stop):
         timeout = definition.conf.timeout
         goes_on = key not in here.restarts.at_step
-        result = run_task(
-            definition, here.instance, inputs, start_at=start_at, goes_on=goes_on, timeout=timeout
-        )
+        try:
+            result = run_task(
+                definition, here.instance, inputs, start_at=start_at, goes_on=goes_on, timeout=timeout
+            )
+        finally:
+            told.set()
     stored = Stored(result.variables, result.files, result.filesets, here.digests(key, result))
     return msgspec.json.encode(stored).decode()
 

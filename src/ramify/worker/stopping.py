@@ -28,7 +28,7 @@ def stopped_by(stop: Callable[[], object]) -> Iterator[None]:
 
 
 def stop_work_of(thread: threading.Thread) -> None:
-    """Stops what a thread does, if it has said how; returns at once."""
+    """Stops what a thread does, if it has said how; returns at once, and the process ends only after it."""
     stop = _ways.get(thread)
     if stop is not None:
-        threading.Thread(target=stop, name="ramify-stop", daemon=True).start()
+        threading.Thread(target=stop, name="ramify-stop").start()
