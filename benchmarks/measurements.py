@@ -186,8 +186,8 @@ def pipelines() -> Group:
         "Tasks of bash that do nothing, two at a time where the system can: each has its folder, its log and "
         "its state here and in DryPipe; a file of its own in Snakemake and doit. The loop is "
         "`for ...; do bash -c true; done`, one at a time. DryPipe gets fewer: a thousand take it minutes. "
-        "Its tasks outlive it, so their CPU is not counted. `again` is a second process with nothing to do. A "
-        "look at an instance in which nothing has happened asks what the generator asked, and does not run "
+        "Its tasks outlive it, so their CPU is not counted. `again` is a second process with nothing to do. "
+        "A look at an instance in which nothing has happened asks what the generator asked, and does not run "
         "it; a pass runs it."
     )
     group = Group("pipelines", "Pipelines of bash tasks", "ms", "bash loop", note)
