@@ -651,8 +651,8 @@ def dag(dsl):
 """
     run_pipeline(module("seed_layout", text).dag, x_y_z)
     found = {str(path.relative_to(x_y_z)) for path in x_y_z.rglob("*") if path.is_file()}
-    own = ("task", "task-env.sh", "task-conf.json", "state.completed", "out.log", "ramify.log")
-    own = (*own, "step-0.record")  # how the step ended, for a driver that takes it over
+    documented = ("task", "task-env.sh", "task-conf.json", "state.completed", "out.log", "ramify.log")
+    own = [*documented, "step-0.record"]  # how the step ended, for a driver that takes it over
     told = {f".ramify/{key}/{name}" for key in ("t1", "t2") for name in own}
     made = {"output/t1/results.txt", "output/t2/f.tsv"}
     assert {path for path in found if not path.startswith(".ramify/@")} == told | made
@@ -672,8 +672,8 @@ def test_a_task_is_run_by_its_script(module: Module, x_y_z: Path) -> None:
 
 
 def test_the_variables_of_a_task(module: Module, x_y_z: Path, tmp_path: Path) -> None:
-    names = ("pipeline_instance_dir", "task_key", "task_output_dir", "out_log", "scratch_dir")
-    names = (*names, "pipeline_code_dir", "containers_dir")
+    names = ["pipeline_instance_dir", "task_key", "task_output_dir", "out_log", "scratch_dir"]
+    names += ["pipeline_code_dir", "containers_dir"]
     lines = "\n    ".join(f'echo "${{__{name}}}" >> $f' for name in names)
     text = f"""
 def dag(dsl):
