@@ -23,6 +23,8 @@ PACKAGES: Final = {
     "redun": ["redun"],
     "doit": ["doit"],
     "adage": ["adage", "networkx"],
+    "drypipe": ["dry-pipe"],
+    "snakemake": ["snakemake"],
 }
 WANTED: Final = {
     "ramify": str(ROOT),

@@ -49,6 +49,17 @@ def three_steps(dsl):
     yield dsl.task("dependent").inputs(steps.outputs.f).outputs(g=dsl.file("g")).calls('cp "$f" "$g"')()
 
 
+def second_held(dsl):
+    """Of three steps the second stays."""
+    yield (
+        dsl.task("steps")
+        .outputs(n=int, f=dsl.file("f"))
+        .calls('echo s1 >> "$f"; export n=1')
+        .calls('echo s2 >> "$f"\n' + HOLD)
+        .calls('echo s3 >> "$f"; export n=$((n + 1))')()
+    )
+
+
 HOSTILE = (
     "it's",
     'say "hi"',

@@ -201,6 +201,29 @@ def test_a_task_that_ends_while_nobody_drives_is_not_run_again(pipes: Path) -> N
     assert ran(pipes) == ["t1", "t2", "t3"]
 
 
+def test_a_task_that_dies_while_nobody_drives_goes_on_at_its_step(pipes: Path) -> None:
+    first = driver("second_held", pipes)
+    task = psutil.Process(begun(pipes))
+    first.kill()
+    first.wait()
+    task.kill()
+    task.wait(20)
+    second = driver("second_held", pipes)
+    begun(pipes)
+    open_gate(pipes)
+    assert second.wait() == 0, second.stderr and second.stderr.read()
+    assert (pipes / "output/steps/f").read_text() == "s1\ns2\ns2\ns3\n"
+    assert read_result(pipes, "steps").variables == {"n": 2}
+
+
+def test_a_driver_that_is_asked_to_stop_ends_its_tasks(pipes: Path) -> None:
+    first = driver("second_held", pipes)
+    begun(pipes)
+    first.terminate()
+    assert first.wait() != 0
+    assert states(pipes) == {"steps": "killed.1"}
+
+
 # ---- 5: a task is killed
 
 
