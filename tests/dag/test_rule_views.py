@@ -95,9 +95,8 @@ def test_why_tells_how_a_rule_failed_or_that_it_cannot_be_asked_again() -> None:
     dag.submit(int)
     dag.add_rule(None, lambda v: 1 // 0, name="wrong")
     dag.add_rule(lambda v: False, lambda v: None, name="blind")
-    dag.compute()
     with pytest.raises(ZeroDivisionError), pytest.warns(RamifyWarning, match="'blind'"):
-        dag.wait(30)
+        run(dag)
     told = "ZeroDivisionError: integer division or modulo by zero"
     assert dag.why("wrong") == f"the rule 'wrong' failed: {told}"
     assert dag.why("blind") == "the rule 'blind' said no and looked at nothing that can change"

@@ -24,6 +24,8 @@ _SOON, _LATE = 0.005, 0.1
 """Seconds between two looks for results: soon after there was one, and at most."""
 
 _UNKNOWN_SLOTS: Final = 16
+_QUESTIONS: Final = 3
+"""How often workers are asked for their number before none is taken to be there."""
 
 
 class _Task:
@@ -84,7 +86,7 @@ class CeleryExecutor(RemoteExecutor):
 
     def _count_slots(self) -> int:
         try:
-            workers = self._ask([])
+            workers = next(filter(None, (self._ask([]) for _ in range(_QUESTIONS))), {})
         except Exception as error:
             raise InfrastructureError(
                 f"the Celery broker cannot be reached ({type(error).__name__}): is it up, is its URL right?"

@@ -27,7 +27,8 @@ class IPyParallelExecutor(RemoteExecutor):
     engine before all that is open fails.
 
     The engines need Ramify installed, and for plans on disk the same folders. A call is made once: when its
-    engine dies, it fails with the reason. What runs on an engine cannot be stopped; what waits is taken back.
+    engine dies, it fails with the reason. What runs on an engine cannot be stopped; what waits is taken back,
+    unless an engine is about to begin it.
 
     Raises `ModeError` for another kind of client, `MissingExtraError` without `ipyparallel`, and `OSError`
     when the controller cannot be reached.
