@@ -84,7 +84,21 @@ def driver(name: str, instance: Path, *options: str) -> subprocess.Popen[str]:
         *options,
     ]
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environ)
+    started.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environ))
+    return started[-1]
+
+
+started: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_left() -> Iterator[None]:
+    """A test that fails leaves no driver behind."""
+    yield
+    for process in started:
+        process.kill()
+        process.communicate()
+    started.clear()
 
 
 def failed(generator: Generator, instance: Path, **options: Any) -> DAGExecutionError:
