@@ -97,7 +97,9 @@ def nobody_is_left() -> Iterator[None]:
     yield
     for process in started:
         process.kill()
-        process.communicate()
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
     started.clear()
 
 
