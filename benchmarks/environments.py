@@ -23,6 +23,8 @@ PACKAGES: Final = {
     "redun": ["redun"],
     "doit": ["doit"],
     "adage": ["adage", "networkx"],
+    "drypipe": ["dry-pipe"],
+    "snakemake": ["snakemake"],
 }
 WANTED: Final = {
     "ramify": str(ROOT),
@@ -32,6 +34,8 @@ WANTED: Final = {
     "joblib": "joblib==1.6.0",
     "redun": "redun==0.44.1",
     "doit": "doit==0.37.0",
+    "drypipe": "dry-pipe==0.8.0",
+    "snakemake": "snakemake==9.27.1",
     "adage": "adage==0.11.0",
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 SHAPES = {"independent": 100_000, "chain": 100_000, "tree": 100_000, "join": 20_000, "ladder": 100_000}
-PEERS = ("tidyrun", "tiledb", "dask", "joblib", "redun", "doit", "adage")
+PEERS = ("tidyrun", "tiledb", "dask", "joblib", "redun", "doit", "adage", "drypipe", "snakemake")
 """Systems that have an environment of their own."""
 FOLDER = "FOLDER"
 """Stands for a fresh folder in the arguments of a case."""
@@ -180,6 +180,31 @@ def reuse() -> Group:
     return group
 
 
+def pipelines() -> Group:
+    """Tasks of bash."""
+    note = (
+        "Tasks of bash that do nothing, two at a time where the system can: each has its folder, its log and "
+        "its state here and in DryPipe; a file of its own in Snakemake and doit. The loop is "
+        "`for ...; do bash -c true; done`, one at a time. DryPipe gets fewer: a thousand take it minutes. "
+        "Its tasks outlive it, so their CPU is not counted. `again` is a second process with nothing to do. "
+        "A look at an instance in which nothing has happened asks what the generator asked, and does not run "
+        "it; a pass runs it."
+    )
+    group = Group("pipelines", "Pipelines of bash tasks", "ms", "bash loop", note)
+    work, budget = "no-op tasks", "1.5 × the loop, wall"
+    group.add(work, "bash loop", "pipelines", "loop", "run", "N", FOLDER, n=1_000)
+    group.add(work, "xargs -P2", "pipelines", "xargs", "run", "N", FOLDER, n=1_000)
+    group.add(work, "Ramify", "pipelines", "ramify", "run", "N", FOLDER, n=1_000, budget=budget)
+    for who, n in (("doit", 1_000), ("Snakemake", 1_000), ("DryPipe", 100)):
+        group.add(work, who, "pipelines", who.lower(), "run", "N", FOLDER, n=n)
+    for who, sizes in (("Ramify", (1_000, 10_000)), ("doit", (1_000,)), ("Snakemake", (1_000,))):
+        for n in sizes:
+            group.add("again", who, "pipelines", who.lower(), "again", "N", FOLDER, n=n)
+    group.add("a look", "Ramify", "pipelines", "ramify-sweep", "sweep", "N", FOLDER, n=10_000)
+    group.add("a pass", "Ramify", "pipelines", "ramify-pass", "sweep", "N", FOLDER, n=10_000)
+    return group
+
+
 def million() -> Group:
     """A million nodes at once."""
     note = "All nodes are there before the first runs; one that waits takes so many bytes with its call."
@@ -210,5 +235,6 @@ def start() -> Group:
 
 
 GROUPS = {
-    make.__name__: make for make in (memory, live, growth, grid, isolated, process, reuse, million, start)
+    make.__name__: make
+    for make in (memory, live, growth, grid, isolated, process, reuse, pipelines, million, start)
 }

@@ -1,9 +1,8 @@
 """Measures Ramify beside others and prints a table: `python benchmarks/run.py [--quick] [--write] [NAME...]`.
 
-NAMES are groups: memory, live, growth, grid, isolated, process, reuse, million, start; all if none is given.
-`--quick` takes a tenth of the sizes, once. `--write` puts the tables into docs/benchmarks.md: all of them, or
-those of the named groups in place of the ones that are there. The environments of the others are made in
-`.envs` at the first time.
+NAMES are groups: memory, live, growth, grid, isolated, process, reuse, pipelines, million, start; all if none
+is given. `--quick` takes a tenth of the sizes, once. `--write` puts the tables into docs/benchmarks.md: all,
+or those of the named groups in place of those there. Environments of others are made in `.envs` once.
 """
 
 from __future__ import annotations

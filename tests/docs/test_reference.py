@@ -60,3 +60,20 @@ def test_names_that_the_page_calls_the_same_are_there() -> None:
 
     public = [name for name in TIDYRUN.split() if name in ramify.__all__ or hasattr(ramify.DAG, name)]
     assert {*TIDYRUN.split()} - {*public} == {*LATER, "skip_running", "prefix", "to_dict", "concat"}
+
+
+DRYPIPE = """
+run prepare service upgrade-drypipe restart-failed-array-tasks report-execution-times task restart poll-task
+remote-exec fetch-remote-state upload-drypipe-for-remote-instance upload-task-inputs sbatch sbatch-gen
+dump-env
+array-submit array-upload array-download array-submit-from-remote array-watch-from-remote array-create-parent
+list-states array-rsync-list call
+"""
+
+
+@pytest.mark.parametrize("command", DRYPIPE.split())
+def test_every_command_of_drypipe_is_in_its_page(command: str) -> None:
+    page = (ROOT / "docs/coming-from/drypipe.md").read_text()
+    rows = page.split("## The command line")[1].split("|---|---|---|")[1]
+    firsts = [line.split("|")[1] for line in rows.splitlines() if line.startswith("|")]
+    assert sum(f"`{command}`" in first for first in firsts) == 1

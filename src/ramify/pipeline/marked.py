@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from types import FunctionType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, overload
 from weakref import WeakKeyDictionary
 
 from ramify.errors import DeclarationTypeError
@@ -20,6 +20,14 @@ class PythonCall(NamedTuple):
 
 # Not an attribute of the function: its fingerprint would change with the mark, and with the tests.
 _marked: WeakKeyDictionary[FunctionType, PythonCall] = WeakKeyDictionary()
+
+
+@overload
+def python_call(function: F, *, tests: Iterable[Any] = ()) -> F: ...
+
+
+@overload
+def python_call(function: None = None, *, tests: Iterable[Any] = ()) -> Callable[[F], F]: ...
 
 
 def python_call(function: Any = None, *, tests: Iterable[Any] = ()) -> Any:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ramify.errors import LockedError
 from ramify.files.local import read_if_there
 from ramify.pipeline.definition import TaskDefinition, TaskResult, Variable
 from ramify.pipeline.instance import Instance
@@ -128,9 +129,23 @@ def opened(path: str) -> OpenInstance:
 
 
 def open_instance(path: str, pipeline: Pipeline, restarts: Restarts) -> OpenInstance:
-    """Has the tasks of an instance be those of this pipeline, until `close_instance`."""
+    """Has the tasks of an instance be those of this pipeline, until `close_instance`.
+
+    `LockedError` where this process runs the instance already; another process is kept out by the run's lock.
+    """
+    whole = os.path.abspath(path)
     with _lock:
-        made = _open[os.path.abspath(path)] = OpenInstance(os.path.abspath(path), pipeline, restarts)
+        known = _open.get(whole)
+        if known is not None and known.pipeline is not None:
+            raise LockedError(
+                f"the instance {whole!r} is in use by this process, {os.getpid()}: wait for that run, or "
+                "cancel it",
+                folder=whole,
+                host=os.uname().nodename,
+                pid=os.getpid(),
+                since=None,
+            )
+        made = _open[whole] = OpenInstance(whole, pipeline, restarts)
         return made
 
 

@@ -49,6 +49,7 @@ def run_task(
     inputs: Mapping[str, Variable],
     *,
     start_at: int | None = None,
+    goes_on: bool = False,
     on_state: OnState | None = None,
     timeout: float | None = None,
 ) -> TaskResult:
@@ -56,7 +57,9 @@ def run_task(
 
     `inputs` are the values of inputs that other tasks made, by name: paths may be relative to the instance's
     folder. With `start_at` the outputs so far are kept and the steps from that one (from 0) run; without, the
-    output folder is emptied and all run. `on_state` hears of each state of the task, `("step-started", 0)`.
+    output folder is emptied and all run. With `goes_on`, `start_at` is where an earlier driver left off: a
+    step that has ended since is not run again. `on_state` hears of each state of the task,
+    `("step-started", 0)`.
     `timeout` (seconds) is for all steps together; `conf.timeout` is what the caller may pass here.
 
     Raises `TaskFailed`, with its `kind`, when a step fails, is killed, takes too long or crashes, and when an
@@ -80,7 +83,7 @@ def run_task(
         if timer is not None:
             timer.daemon = True
             timer.start()
-        return attempt.run(start_at)
+        return attempt.run(start_at, goes_on)
     finally:
         if timer is not None:
             timer.cancel()
@@ -113,13 +116,13 @@ class Attempt:
 
     # ---- the whole
 
-    def run(self, start_at: int | None) -> TaskResult:
+    def run(self, start_at: int | None, goes_on: bool = False) -> TaskResult:
         calls = self._definition.calls
         first = start_at or 0
         if first < 0 or (first and first >= len(calls)):
             raise ArgumentError(f"task {self._definition.key!r} has no step {first}: it has {len(calls)}")
         self._instance.prepare()
-        adopted = self._prepare(start_at)
+        adopted = self._prepare(start_at, believed=goes_on or start_at is None)
         if first or adopted is not None:
             self._variables = self._recall()
         if adopted is not None:
@@ -146,7 +149,7 @@ class Attempt:
         if self._log >= 0:
             os.close(self._log)
 
-    def _prepare(self, start_at: int | None) -> int | None:
+    def _prepare(self, start_at: int | None, believed: bool) -> int | None:
         """Makes the folders; the step that another driver left running, if one did."""
         folder, adopted = self._folder, None
         try:
@@ -154,7 +157,7 @@ class Attempt:
         except FileExistsError:
             self._state = folder.state()
             remove_file(folder.kill_request)
-            adopted = self._left_running(start_at)
+            adopted = self._left_running(believed)
         try:
             os.mkdir(folder.output)
         except FileExistsError:
@@ -166,8 +169,9 @@ class Attempt:
             self._write_files()
         return adopted
 
-    def _left_running(self, start_at: int | None) -> int | None:
-        """The step that another driver began and did not see the end of, whether or not it still runs.
+    def _left_running(self, believed: bool) -> int | None:
+        """The step that another driver began and did not see the end of, whether or not it still runs; one
+        that has ended counts only if what it left is `believed`.
 
         One of a task that was another then is ended, and counts for nothing.
         """
@@ -180,7 +184,7 @@ class Attempt:
             return None
         if not process.pids:
             record = f"{self._folder.control}/step-{state.step}.record"
-            if start_at is not None or not os.path.exists(record):
+            if not believed or not os.path.exists(record):
                 return None
         self._process = process
         return state.step

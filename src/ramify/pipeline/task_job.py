@@ -45,8 +45,11 @@ def perform_task(key: str, instance: str, upstream: Mapping[str, str]) -> str:
 
     with stopped_by(stop):
         timeout = definition.conf.timeout
+        goes_on = key not in here.restarts.at_step
         try:
-            result = run_task(definition, here.instance, inputs, start_at=start_at, timeout=timeout)
+            result = run_task(
+                definition, here.instance, inputs, start_at=start_at, goes_on=goes_on, timeout=timeout
+            )
         finally:
             told.set()
     stored = Stored(result.variables, result.files, result.filesets, here.digests(key, result))
