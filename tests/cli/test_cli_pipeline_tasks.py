@@ -145,7 +145,12 @@ def test_a_task_runs_in_the_background_and_is_killed(call: Call, project: Path) 
     assert "process" in call("task", "kill", "s", "-pid", "i").out
 
 
-def test_call_fills_parameters_by_name(call: Call, project: Path, done: Path) -> None:
+def test_call_fills_parameters_by_name(
+    call: Call, project: Path, done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        os, "environ", os.environ.copy()
+    )  # the command's own process has the task's variables
     (project / "calls.py").write_text("def f(n, i, __task_key):\n    return [n, i, __task_key]\n")
     said = call("call", "calls.py:f", "-k", "part.2")
     assert said.out == "[20, 2, 'part.2']\n"

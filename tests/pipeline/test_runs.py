@@ -278,3 +278,24 @@ def test_an_interrupted_run_ends_its_tasks_with_all_that_they_started(number: in
     left = [p.info for p in psutil.process_iter(["pid", "status"]) if p.pid == int(child.read_text())]
     assert [info for info in left if info["status"] != psutil.STATUS_ZOMBIE] == []
     assert (tmp_path / "instance/.ramify/slow/state.killed.0").exists()
+
+
+def test_what_an_interrupted_run_ended_is_not_taken_for_a_failure(tmp_path: Path) -> None:
+    def flow(dsl: Any) -> Iterator[Any]:
+        yield dsl.task("t").outputs(f=dsl.file("f.txt")).calls("echo one >> $f").calls("echo two >> $f")()
+
+    run_pipeline(flow, tmp_path)
+    folder = tmp_path / ".ramify/t"
+    (folder / "state.completed").rename(folder / "state.killed.1")
+    (folder / "interrupted").touch()
+    (tmp_path / "output/t/f.txt").write_text("one\n")
+    run_pipeline(flow, tmp_path)
+    assert (tmp_path / "output/t/f.txt").read_text() == "one\ntwo\n"
+    assert not (folder / "interrupted").exists()
+
+
+def test_plans_name_tasks_by_their_keys(tmp_path: Path) -> None:
+    def flow(dsl: Any) -> Iterator[Any]:
+        yield dsl.task("upper.b").calls("true")()
+
+    assert plan_pipeline(flow, tmp_path).will_run() == ["upper.b"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ramify.core.keys import encode_key
+from ramify.core.keys import decode_key, encode_key
 from ramify.dag.draft import DAG
 from ramify.dag.evaluate import evaluate_draft
 from ramify.dag.preview import Preview, judged
@@ -91,8 +91,8 @@ def run_pipeline(
     step on, from 0, a task of this key runs if it does. What matches a glob of `until` is not started, nor
     what needs it. `on_told` gets a line for what is worth one. Other options are those of `DAG.evaluate`.
 
-    Raises `DAGExecutionError` when a task failed, `LockedError` where the instance is run already, and what
-    the generator raises.
+    Raises `DAGExecutionError` when a task or the generator failed, whose exception is its `cause`, and
+    `LockedError` where the instance is run already.
 
     >>> from tempfile import mkdtemp
     >>> def flow(dsl):
@@ -249,6 +249,11 @@ def plan_pipeline(
     )
     found = judged(work, jobs)
     told = [
-        replace(v, cause=Cause("damaged", damaged[v.job_id])) if v.job_id in damaged else v for v in found
+        replace(
+            verdict,
+            job_id=str(decode_key(verdict.job_id)),
+            cause=Cause("damaged", damaged[verdict.job_id]) if verdict.job_id in damaged else verdict.cause,
+        )
+        for verdict in found
     ]
     return Preview(told, found.definitions, new.codes)

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from ramify.errors import TaskFailed
+from ramify.files.local import remove_file, write_atomic
 from ramify.pipeline.by_hand import read_task
 from ramify.pipeline.definition import Input, TaskDefinition, Variable
 from ramify.pipeline.instance import OUTPUT
@@ -17,6 +18,9 @@ from ramify.pipeline.opened import OpenInstance, Stored, as_stored, opened
 from ramify.pipeline.running import run_task
 from ramify.pipeline.states import ENDS_BADLY
 from ramify.worker.stopping import stopped_by
+
+INTERRUPTED: Final = "interrupted"
+"""The file that says that a task was ended because its run was, and not for its own sake."""
 
 _PATIENCE: Final = 5.0
 """Seconds that the end of a task that was killed is waited for."""
@@ -39,7 +43,8 @@ def perform_task(key: str, instance: str, upstream: Mapping[str, str]) -> str:
     told = threading.Event()
 
     def stop() -> None:
-        """Ends the processes, and waits until the task's folder says so."""
+        """Ends the processes, and waits until the task's folder says so: the next run is to go on there."""
+        write_atomic(f"{here.instance.task(key).control}/{INTERRUPTED}", b"")
         if here.instance.kill(key):
             told.wait(_PATIENCE)
 
@@ -80,6 +85,9 @@ def _start_at(here: OpenInstance, definition: TaskDefinition) -> int | None:
     if state.name not in ENDS_BADLY:
         return state.step + 1 if state.name == "step-completed" else state.step
     if definition.key in here.begun:  # this run tries it again
+        return state.step
+    if os.path.exists(f"{folder.control}/{INTERRUPTED}"):
+        remove_file(f"{folder.control}/{INTERRUPTED}")
         return state.step
     if not restarts.covers(definition.key):
         raise TaskFailed(

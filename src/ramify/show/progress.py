@@ -127,7 +127,8 @@ class LineProgress(Watch):
         assert self.groups is not None, "the line above made them"
         total = summed(self.groups.all()).total
         limit = f", {facts['workers']} at a time" if facts.get("workers") else ""
-        self.tell(f"{self.name}: {total} {'job' if total == 1 else 'jobs'}{limit}".lstrip(": "))
+        jobs = f"{total} {'job' if total == 1 else 'jobs'}" if total else "a graph that grows"
+        self.tell(f"{self.name}: {jobs}{limit}".lstrip(": "))
 
     def tick(self) -> None:
         """Prints a line where it is time for one."""
