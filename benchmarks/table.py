@@ -53,7 +53,8 @@ def with_section(page: str, title: str, table: str, titles: list[str]) -> str:
     head, *sections = re.split(r"(?m)^(?=## )", page)
     found = {part[3:].split("\n", 1)[0]: part for part in sections}
     found[title] = table + "\n"
-    return head + "".join(found[name] for name in titles if name in found)
+    known = [name for name in titles if name in found]
+    return head + "".join(found[name] for name in [*known, *(name for name in found if name not in known)])
 
 
 def section(group: Group, results: list[Result]) -> Iterator[str]:

@@ -110,7 +110,7 @@ def test_a_name_runs_in_podman_or_docker(fake, place, engine):
 def test_podman_is_taken_before_docker_unless_said_otherwise(fake, place, monkeypatch):
     fake("podman", "docker")
     run(task(bash("true", container="busybox")), place)
-    monkeypatch.setenv("RAMIFY_CONTAINER_ENGINE", "docker")
+    monkeypatch.setitem(place.surroundings, "RAMIFY_CONTAINER_ENGINE", "docker")
     run(task(bash("true", container="busybox"), key="t2"), place)
     assert [told[0] for told in fake.told()] == ["podman", "docker"]
 

@@ -127,6 +127,8 @@ class Instance:
         self.code_folder = os.path.abspath(code_folder or ".")
         self.containers_folder = os.path.abspath(containers_folder or f"{self.code_folder}/containers")
         self.environ = dict(environ or {})
+        self.surroundings = dict(os.environ)
+        """The environment of this process when the instance was opened: what every step inherits."""
         self.survives = survives
         self.running: dict[str, Any] = {}
         self.lock = threading.Lock()

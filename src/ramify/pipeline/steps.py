@@ -68,7 +68,7 @@ class Step:
             context.instance.path, context.instance.survives, context.step, context.definition.key
         )
         self.own = self._variables()
-        self.environ = full_environment(context.definition, self.own)
+        self.environ = full_environment(context.definition, self.own, context.instance.surroundings)
         self.container = self._container()
 
     def processes(self) -> Iterator[Any]:
