@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import gettempdir
+from types import ModuleType
 
 import pytest
 from cli_calls import Call, Said
@@ -28,3 +32,20 @@ def call(project: Path, capfd: pytest.CaptureFixture[str]) -> Call:
         return Said(code, *capfd.readouterr())
 
     return calls
+
+
+@pytest.fixture(autouse=True)
+def own_imports() -> Iterator[None]:
+    """What a command of this test imports, and where it looks for modules, does not outlive the test."""
+    path, modules = list(sys.path), set(sys.modules)
+    yield
+    sys.path[:] = path
+    for name, module in list(sys.modules.items()):
+        if name not in modules and _is_of_a_test(module):
+            del sys.modules[name]
+
+
+def _is_of_a_test(module: ModuleType) -> bool:
+    """Whether the file of the module is one that a test wrote."""
+    place = getattr(module, "__file__", None)
+    return isinstance(place, str) and Path(place).is_relative_to(Path(gettempdir()).resolve())

@@ -74,7 +74,7 @@ def test_an_unknown_group_is_refused_with_those_that_are_there() -> None:
     command = [sys.executable, str(BENCHMARKS / "run.py"), "speed"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert done.returncode == 2
-    assert "memory, live, growth, grid, isolated, process, reuse, million, start" in done.stderr
+    assert "memory, live, growth, grid, isolated, process, reuse, pipelines, million, start" in done.stderr
 
 
 def test_the_table_shows_the_whole_process_and_the_budget() -> None:

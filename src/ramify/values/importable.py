@@ -31,8 +31,7 @@ def is_importable(module: str) -> bool:
 
 def own_import_path() -> list[str]:
     """The folders of `sys.path` that another interpreter does not look into by itself, absolute."""
-    there = [entry for entry in sys.path if os.path.isdir(entry or ".")]  # the current one may be gone
-    return [folder for folder in dict.fromkeys(map(os.path.abspath, there)) if is_own_folder(folder)]
+    return [folder for folder in _folders_of_path() if os.path.isdir(folder) and is_own_folder(folder)]
 
 
 def is_own_folder(folder: str) -> bool:
@@ -41,6 +40,15 @@ def is_own_folder(folder: str) -> bool:
     if folder == os.path.dirname(sys.executable) or f"{folder}{os.sep}".startswith(f"{standard}{os.sep}"):
         return False
     return _SITES.isdisjoint(folder.split(os.sep))
+
+
+def _folders_of_path() -> list[str]:
+    """The entries of `sys.path`, each once and absolute; relative ones lead nowhere from a folder that is gone."""
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        return list(dict.fromkeys(filter(os.path.isabs, sys.path)))
+    return list(dict.fromkeys(os.path.normpath(os.path.join(here, entry)) for entry in sys.path))
 
 
 def leads_to(module: str, qualname: str, function: Any) -> bool:
@@ -64,7 +72,7 @@ def modules_astray() -> list[ModuleType]:
     global _astray
     count = len(sys.modules)
     if _astray[0] != count:
-        folders = frozenset(path or os.getcwd() for path in sys.path)
+        folders = frozenset(_folders_of_path())
         found = [
             module
             for name, module in list(sys.modules.items())
