@@ -270,3 +270,27 @@ def test_on_a_terminal_groups_are_drawn(flow: Path) -> None:
 def test_without_a_terminal_lines_are_plain(call: Call, flow: Path) -> None:
     said = call("run", "flow.py:pipeline", "-pid", "i")
     assert "\x1b" not in said.out + said.err and "6/6 done" in said.err
+
+
+def test_keys_whose_names_are_written_in_quotes(call: Call, project: Path) -> None:
+    (project / "odd.py").write_text(
+        "def flow(dsl):\n"
+        "    one = dsl.task('upper.b').outputs(n=int).calls('export n=1')()\n"
+        "    yield one\n"
+        "    for key in ('7', 'true', 'a.txt', '1'):\n"
+        "        yield dsl.task(key).inputs(one.outputs.n).calls('echo $n')()\n"
+    )
+    held = call("run", "-n", "odd.py:flow", "-pid", "i", "--until", "upper.*", "--json").document
+    assert held["held"] == ["upper.b", "7", "true", "a.txt", "1"]
+    assert call("run", "odd.py:flow", "-pid", "i").code == 0
+    assert "upper.b  REUSE" in call("plan", "odd.py:flow", "-pid", "i", "--tree").out
+    assert call("run", "odd.py:flow", "-pid", "i", "--force", "a.*", "--force", "7").code == 0
+    logs = {key: (project / f"i/.ramify/{key}/ramify.log").read_text() for key in states(project / "i")}
+    assert {key for key, log in logs.items() if log.count(" completed") == 2} == {"7", "a.txt"}
+    near = call("run", "odd.py:flow", "-pid", "i", "--force", "upper.c")
+    assert near.code == 2 and "did you mean 'upper.b'?" in near.err
+    (project / "odd.py").write_text((project / "odd.py").read_text().replace("n=1", "n=2"))
+    told = call("why", "a.txt", "odd.py:flow", "-pid", "i").out
+    assert "if the new output of upper.b differs" in told and "because upper.b: step 0 changed" in told
+    assert "runs again  upper.b  step 0 changed" in call("run", "odd.py:flow", "-pid", "i").out
+    assert call("restart", "a.txt", "-pid", "i").code == 0

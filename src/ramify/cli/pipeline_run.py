@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ramify.cli.ending import Ending, shortened
 from ramify.cli.output import paint, put_json, put_lines
-from ramify.cli.pipeline_options import group_of_keys
+from ramify.cli.pipeline_options import group_of_keys, grouper_of
 from ramify.cli.pipeline_wishes import Wishes
 from ramify.cli.reusing import target_name
 from ramify.cli.target import guarded
@@ -103,10 +103,9 @@ class PipelineRun:
 
     def _force(self, found: Preview) -> None:
         """What is to be done again whatever it came to loses its result: a run begins without any task."""
-        from ramify.core.keys import decode_key
         from ramify.pipeline.flow import forget_results
 
-        forced = [str(decode_key(v.job_id)) for v in found if v.cause.kind == "forced"]
+        forced = [v.job_id for v in found if v.cause.kind == "forced"]
         forget_results(self.instance, forced)
 
     def _say_stale(self) -> None:
@@ -126,7 +125,7 @@ class PipelineRun:
             if self.wishes.keep_stale:
                 ending.kept_stale += stale
             else:
-                ending.say(stale_lines(stale, paint(), what, self.group_of))
+                ending.say(stale_lines(stale, paint(), what, grouper_of(self.target)))
 
     def _has_more(self) -> bool:
         """Whether the generator yields what has not run."""
@@ -182,13 +181,12 @@ class PipelineEnding(Ending):
 
 def _completed(instance: str, keys: Iterable[str]) -> set[str]:
     """Those of these tasks that are completed."""
-    from ramify.core.keys import decode_key
     from ramify.pipeline.instance import Instance
     from ramify.pipeline.states import TaskState
 
     here = Instance(instance)
     done = TaskState("completed")
-    return {key for key in keys if here.task(str(decode_key(key))).state() == done}
+    return {key for key in keys if here.task(key).state() == done}
 
 
 def show_pipeline_plan(
@@ -213,7 +211,7 @@ def show_pipeline_plan(
     if place.tree:
         lines = tree_lines(found.verdicts, found.definitions, pen)
     else:
-        lines = plan_lines(shown, pen, every=place.every, group_of=group_of_keys(target))
+        lines = plan_lines(shown, pen, every=place.every, group_of=grouper_of(target))
     if held:
         lines.append(f"{len(held)} held back by --until")
     put_lines(lines)
@@ -223,13 +221,11 @@ def _held(found: Preview, until: Sequence[str]) -> list[str]:
     """The tasks that `--until` keeps from starting."""
     from fnmatch import fnmatchcase
 
-    from ramify.core.keys import decode_key
-
     held: dict[str, None] = {}
     for definition in found.definitions if until else ():
-        key = str(decode_key(definition.id))
+        key = definition.id
         if any(fnmatchcase(key, glob) for glob in until) or any(d in held for d in definition.dependencies):
-            held[definition.id] = None
+            held[key] = None
     return list(held)
 
 

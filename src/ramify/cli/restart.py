@@ -84,7 +84,6 @@ def _of_words(path: str, words: tuple[str, ...]) -> list[str]:
 
 def wishes_of(path: str, chosen: list[str], at_step: int | None, reset: bool) -> dict[str, Any]:
     from ramify.cli.pipeline_run import only_these
-    from ramify.core.keys import encode_key
     from ramify.pipeline.instance import Instance
     from ramify.pipeline.states import TaskState
 
@@ -99,5 +98,5 @@ def wishes_of(path: str, chosen: list[str], at_step: int | None, reset: bool) ->
         "restart_failed": not reset,
         "reset_failed": reset,
         "at_step": {} if at_step is None else dict.fromkeys(chosen, at_step),
-        "options": {"force": [encode_key(key) for key in completed]} if completed else {},
+        "options": {"force": completed} if completed else {},
     }

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ramify.core.keys import decode_key, encode_key
+from msgspec import structs
+
+from ramify.core.keys import encode_key
 from ramify.dag.draft import DAG
 from ramify.dag.evaluate import evaluate_draft
 from ramify.dag.preview import Preview, judged
-from ramify.errors import ArgumentError
+from ramify.errors import ArgumentError, ModeError
 from ramify.files.lock import FolderLock
 from ramify.pipeline.definition import TaskDefinition, TaskResult
 from ramify.pipeline.dsl import Generator
@@ -23,10 +26,11 @@ from ramify.pipeline.pipeline import Pipeline, create_pipeline
 from ramify.pipeline.progress import COMPLETED
 from ramify.pipeline.states import TaskState
 from ramify.pipeline.sweep import Sweep, parents_of, sweep
+from ramify.plan.definition import CodeNote
 from ramify.plan.folder import NewPlan, read_plan, unwritten_plan
 from ramify.plan.paths import is_plan
 from ramify.rebuild.trace import Cause
-from ramify.run.assemble import elsewhere_of, forced_by, input_cache
+from ramify.run.assemble import elsewhere_of, fits, forced_by, input_cache
 from ramify.run.options import Options
 from ramify.run.work import PlanWork
 from ramify.stores.folder import FolderStore
@@ -222,8 +226,13 @@ def plan_pipeline(
     force: Sequence[str] = (),
     jobs: Sequence[str] | None = None,
 ) -> Preview:
-    """What a run would do with each task that is known now, and why; nothing is run, nothing is written."""
+    """What a run would do with each task that is known now, and why; nothing is run, nothing is written.
+
+    It speaks of tasks by their keys; so do `force`, globs of what is done again whatever it came to, and
+    `jobs`, globs of what is asked for (None: all). `ModeError` for a glob of `force` that fits no task.
+    """
     made, here = sweep_of(target, instance_dir)
+    keys = {encode_key(key): key for key in made.definitions}
     plan_path, outputs = places_in(here.path)
     new = NewPlan([])
     damaged: dict[str, str] = {}
@@ -237,7 +246,7 @@ def plan_pipeline(
             damaged[job.definition.id] = damage
     new.folders[""] = [d.id for d in new.definitions]
     plan = unwritten_plan(plan_path, new, outputs)
-    options = Options(skip_completed=True, force=(*force, *damaged))
+    options = Options(skip_completed=True, force=(*_fitting(force, keys, "force"), *damaged))
     work = PlanWork(
         plan,
         FolderStore(outputs),
@@ -247,13 +256,34 @@ def plan_pipeline(
         elsewhere=elsewhere_of(options, outputs),
         cache=input_cache(),
     )
-    found = judged(work, jobs)
-    told = [
-        replace(
-            verdict,
-            job_id=str(decode_key(verdict.job_id)),
-            cause=Cause("damaged", damaged[verdict.job_id]) if verdict.job_id in damaged else verdict.cause,
-        )
-        for verdict in found
+    wanted = None if jobs is None else _fitting(jobs, keys, "jobs")
+    return _in_keys(judged(work, wanted), keys, damaged, new.codes)
+
+
+def _fitting(globs: Sequence[str], keys: Mapping[str, str], what: str) -> list[str]:
+    """The ids of the tasks whose keys fit; `ModeError` for a glob that fits none."""
+    for one in globs:
+        if not any(fits(key, (one,)) for key in keys.values()):
+            near = get_close_matches(one, keys.values(), 3)
+            hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {len(keys)} tasks"
+            raise ModeError(f"{what} names {one!r}, which fits no task: {hint}", name=what)
+    return [job_id for job_id, key in keys.items() if fits(key, globs)]
+
+
+def _in_keys(
+    found: Preview, keys: Mapping[str, str], damaged: Mapping[str, str], codes: Mapping[str, CodeNote]
+) -> Preview:
+    """The same with the keys of tasks in the place of the ids of their jobs."""
+    told = []
+    for verdict in found:
+        cause = verdict.cause
+        if verdict.job_id in damaged:
+            cause = Cause("damaged", damaged[verdict.job_id])
+        elif cause.subject and cause.kind in ("upstream", "maybe"):
+            cause = replace(cause, subject=keys.get(cause.subject, cause.subject))
+        told.append(replace(verdict, job_id=keys[verdict.job_id], cause=cause))
+    definitions = [
+        structs.replace(one, id=keys[one.id], dependencies=[keys[parent] for parent in one.dependencies])
+        for one in found.definitions
     ]
-    return Preview(told, found.definitions, new.codes)
+    return Preview(told, definitions, codes)
