@@ -43,6 +43,21 @@ def echo(value):
 
 
 @python_call()
+def unwritable():
+    return {"value": "a\ud800"}
+
+
+@python_call()
+def with_nul():
+    return {"value": "a\0b"}
+
+
+@python_call()
+def beyond_floats():
+    return {"value": 10**400}
+
+
+@python_call()
 def files(found):
     return {"n": len(found()), "names": ",".join(os.path.basename(path) for path in found)}
 

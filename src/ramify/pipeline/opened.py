@@ -6,6 +6,7 @@ not belong into the plan, because it must not count for reuse or cannot be writt
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Mapping
@@ -87,7 +88,7 @@ class OpenInstance:
             return None
         try:
             return as_stored(msgspec.json.decode(data, type=str))
-        except msgspec.MsgspecError:
+        except (ValueError, msgspec.MsgspecError):
             return None
 
     def digests(self, key: str, result: TaskResult) -> dict[str, str]:
@@ -157,6 +158,15 @@ def close_instance(path: str) -> None:
         known.instance.close()
 
 
+def as_value(stored: Stored) -> str:
+    """The value of a task's job, as JSON that holds every float: msgspec's would have null for inf and nan.
+
+    >>> as_value(Stored({"x": float("inf")}))
+    '{"variables":{"x":Infinity}}'
+    """
+    return json.dumps(msgspec.to_builtins(stored), ensure_ascii=False, separators=(",", ":"))
+
+
 def as_stored(value: str) -> Stored:
     """The value of a task's job, as it comes from its output."""
-    return msgspec.json.decode(value, type=Stored)
+    return msgspec.convert(json.loads(value), Stored)

@@ -7,14 +7,12 @@ import threading
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-
 from ramify.errors import TaskFailed
 from ramify.files.local import remove_file, write_atomic
 from ramify.pipeline.by_hand import read_task
 from ramify.pipeline.definition import Input, TaskDefinition, Variable
 from ramify.pipeline.instance import OUTPUT
-from ramify.pipeline.opened import OpenInstance, Stored, as_stored, opened
+from ramify.pipeline.opened import OpenInstance, Stored, as_stored, as_value, opened
 from ramify.pipeline.running import run_task
 from ramify.pipeline.states import ENDS_BADLY
 from ramify.worker.stopping import stopped_by
@@ -58,7 +56,7 @@ def perform_task(key: str, instance: str, upstream: Mapping[str, str]) -> str:
         finally:
             told.set()
     stored = Stored(result.variables, result.files, result.filesets, here.digests(key, result))
-    return msgspec.json.encode(stored).decode()
+    return as_value(stored)
 
 
 def _value(one: Input, result: Stored) -> Variable:
