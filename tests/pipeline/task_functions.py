@@ -58,6 +58,20 @@ def beyond_floats():
 
 
 @python_call()
+def closes_its_output():
+    sys.stdout.close()
+    return {"n": 1}
+
+
+@python_call()
+def comes_back_twice():
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+    return {"n": 1 if pid else 2}
+
+
+@python_call()
 def files(found):
     return {"n": len(found()), "names": ",".join(os.path.basename(path) for path in found)}
 

@@ -194,3 +194,11 @@ def test_filesets_are_sorted_and_exclude(instance):
     assert run(made, instance).filesets == {
         "top": ["a.txt", "b.txt"], "all": ["a.txt", "b.txt", "d/c.txt", "no.txt"],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("before", [None, "true"])
+@pytest.mark.parametrize("name", ["closes_its_output", "comes_back_twice"])
+def test_neither_closed_output_nor_a_child_that_returns_changes_the_result(instance, name, before):
+    conf = TaskConf(command_before_task=before)  # with one, in an interpreter of its own
+    made = task(call(name), outputs=[int_out("n")], conf=conf)
+    assert run(made, instance).variables == {"n": 1}

@@ -54,10 +54,13 @@ def main(path: str) -> None:
 
 def run(request: dict[str, Any]) -> int:
     """Calls the function; the exit code. The traceback of what it raises goes to the standard error."""
+    process = os.getpid()
     try:
         function = load(request)
         kwargs = arguments(function, request)
         value = function(**kwargs)
+        if os.getpid() != process:
+            os._exit(0)  # a child that it forked came back from it too: what that returned is not the step's
         if inspect.iscoroutine(value):
             import asyncio
 
@@ -79,12 +82,17 @@ def run(request: dict[str, Any]) -> int:
         traceback.print_exc()
         return 1
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except (OSError, ValueError, AttributeError):
-                continue  # the function closed or replaced it
+        flush()
     return 0
+
+
+def flush() -> None:
+    """Writes out what was printed."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue  # the function closed or replaced it
 
 
 def load(request: dict[str, Any]) -> Any:
