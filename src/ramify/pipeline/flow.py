@@ -29,7 +29,7 @@ from ramify.pipeline.states import TaskState
 from ramify.pipeline.sweep import Sweep, parents_of, sweep
 from ramify.plan.definition import CodeNote
 from ramify.plan.folder import NewPlan, read_plan, unwritten_plan
-from ramify.plan.paths import is_plan
+from ramify.plan.paths import file_below, is_plan
 from ramify.rebuild.trace import Cause
 from ramify.run.assemble import elsewhere_of, fits, forced_by, input_cache
 from ramify.run.options import Options
@@ -265,7 +265,7 @@ def plan_pipeline(
         cache=input_cache(),
     )
     wanted = None if jobs is None else _fitting(jobs, keys, "jobs")
-    return _in_keys(judged(work, wanted), keys, damaged, new.codes)
+    return _in_keys(judged(work, wanted), keys, damaged, new.codes, here.path)
 
 
 def _fitting(globs: Sequence[str], keys: Mapping[str, str], what: str) -> list[str]:
@@ -279,16 +279,23 @@ def _fitting(globs: Sequence[str], keys: Mapping[str, str], what: str) -> list[s
 
 
 def _in_keys(
-    found: Preview, keys: Mapping[str, str], damaged: Mapping[str, str], codes: Mapping[str, CodeNote]
+    found: Preview,
+    keys: Mapping[str, str],
+    damaged: Mapping[str, str],
+    codes: Mapping[str, CodeNote],
+    path: str,
 ) -> Preview:
-    """The same with the keys of tasks in the place of the ids of their jobs."""
+    """The same with the keys of tasks in the place of the ids of their jobs, and paths below the instance."""
     told = []
+    plan_path = places_in(path)[0]
     for verdict in found:
         cause = verdict.cause
         if verdict.job_id in damaged:
             cause = Cause("damaged", damaged[verdict.job_id])
         elif cause.subject and cause.kind in ("upstream", "maybe"):
             cause = replace(cause, subject=keys.get(cause.subject, cause.subject))
+        elif cause.kind == "declared":
+            cause = replace(cause, subject=file_below(path, plan_path, cause.subject))
         told.append(replace(verdict, job_id=keys[verdict.job_id], cause=cause))
     definitions = [
         structs.replace(one, id=keys[one.id], dependencies=[keys[parent] for parent in one.dependencies])
