@@ -154,7 +154,8 @@ def test_another_interpreter_needs_nothing_but_python(tmp_path):
     code = tmp_path / "code"
     code.mkdir()
     (code / "lonely_functions.py").write_text(
-        "from ramify.pipeline import python_call\nimport sys\n@python_call()\ndef f(x):\n"
+        "from ramify import DAG\nfrom ramify.pipeline import TaskConf, python_call\nimport sys\n"
+        "CONF = TaskConf(strict=True).override(timeout=5)\n@python_call()\ndef f(x):\n"
         "    return {'where': sys.argv[0] and sys.executable, 'n': x + 1}\n"
     )
     wrapper = tmp_path / "other python"

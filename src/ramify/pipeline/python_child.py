@@ -184,17 +184,27 @@ def write_record(path: str, values: dict[str, Any]) -> None:
 
 
 def provide_marker() -> None:
-    """Where Ramify is not installed, a module of the user's still finds the names that mark its functions."""
+    """Where Ramify is not installed, or not whole, a module of the user's still finds the names that it imports
+    to mark its functions and to declare its tasks.
+    """
     try:
-        importlib.import_module("ramify")
+        importlib.import_module("ramify.pipeline").TaskConf
     except ImportError:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "ramify"]:
+            del sys.modules[name]
         top: Any = types.ModuleType("ramify")
         pipeline: Any = types.ModuleType("ramify.pipeline")
         top.__path__ = []
+        top.__getattr__ = pipeline.__getattr__ = named
         pipeline.python_call = mark
-        pipeline.__getattr__ = lambda name: Anything()
         top.pipeline = pipeline
         sys.modules["ramify"], sys.modules["ramify.pipeline"] = top, pipeline
+
+
+def named(name: str) -> Anything:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return Anything()
 
 
 def mark(function: Any = None, **_: Any) -> Any:
