@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from ramify.cli.pipeline_options import instance_flag, key_flag, pipeline_flag, 
 from ramify.cli.resume import go_on_with_pipeline
 from ramify.errors import UnknownKeyError
 from ramify.pipeline.states import ENDS_BADLY
+
+if TYPE_CHECKING:
+    from ramify.pipeline.instance import TaskFolder
 
 
 @click.command()
@@ -89,7 +92,10 @@ def wishes_of(path: str, chosen: list[str], at_step: int | None, reset: bool) ->
 
     here = Instance(path)
     completed = [key for key in chosen if here.task(key).state() == TaskState("completed")]
-    if completed and at_step is None:
+    if at_step is not None:
+        for key in completed:  # its result goes before it is run: what cannot be must not cost it
+            _check_step(here.task(key), at_step)
+    elif completed:
         several = ", ".join(completed[:5]) + (", ..." if len(completed) > 5 else "")
         put_lines([f"ramify: {several} completed before: restarted from the first step"], err=True)
     return {
@@ -100,3 +106,12 @@ def wishes_of(path: str, chosen: list[str], at_step: int | None, reset: bool) ->
         "at_step": {} if at_step is None else dict.fromkeys(chosen, at_step),
         "options": {"force": completed} if completed else {},
     }
+
+
+def _check_step(folder: TaskFolder, at_step: int) -> None:
+    from ramify.pipeline.kept import read_kept
+
+    kept = read_kept(folder.control)
+    steps = at_step + 1 if kept is None else len(kept.definition.calls)
+    if at_step >= steps:
+        raise click.UsageError(f"task {folder.key!r} has no step {at_step}: it has {steps}, counted from 0")

@@ -184,11 +184,11 @@ def write_record(path: str, values: dict[str, Any]) -> None:
 
 
 def provide_marker() -> None:
-    """Where Ramify is not installed, or not whole, a module of the user's still finds the names that it imports
-    to mark its functions and to declare its tasks.
+    """Where Ramify is not installed, or not whole, a module of the user's still finds the names that it
+    imports to mark its functions and to declare its tasks.
     """
     try:
-        importlib.import_module("ramify.pipeline").TaskConf
+        getattr(importlib.import_module("ramify.pipeline"), "TaskConf")  # noqa: B009  # it loads what that needs
     except ImportError:
         for name in [name for name in sys.modules if name.partition(".")[0] == "ramify"]:
             del sys.modules[name]
