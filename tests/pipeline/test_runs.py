@@ -14,6 +14,8 @@ import pytest
 from ramify import DAGExecutionError
 from ramify.pipeline import TaskConf
 from ramify.pipeline.flow import plan_pipeline, prepare, read_result, run_pipeline
+from ramify.pipeline.instance import Instance
+from ramify.pipeline.overview import failed_tasks
 
 NOTE = 'echo "$__task_key" >> "$__pipeline_instance_dir/ran"\n'
 """The first line of a snippet that tells that it ran."""
@@ -280,7 +282,10 @@ def test_an_interrupted_run_ends_its_tasks_with_all_that_they_started(number: in
     assert (tmp_path / "instance/.ramify/slow/state.killed.0").exists()
 
 
-def test_what_an_interrupted_run_ended_is_not_taken_for_a_failure(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [{}, {"restart_failed": True}])
+def test_what_an_interrupted_run_ended_is_not_taken_for_a_failure(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
     def flow(dsl: Any) -> Iterator[Any]:
         yield dsl.task("t").outputs(f=dsl.file("f.txt")).calls("echo one >> $f").calls("echo two >> $f")()
 
@@ -289,7 +294,8 @@ def test_what_an_interrupted_run_ended_is_not_taken_for_a_failure(tmp_path: Path
     (folder / "state.completed").rename(folder / "state.killed.1")
     (folder / "interrupted").touch()
     (tmp_path / "output/t/f.txt").write_text("one\n")
-    run_pipeline(flow, tmp_path)
+    assert failed_tasks(Instance(tmp_path)) == []
+    run_pipeline(flow, tmp_path, **options)
     assert (tmp_path / "output/t/f.txt").read_text() == "one\ntwo\n"
     assert not (folder / "interrupted").exists()
 

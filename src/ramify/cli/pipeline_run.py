@@ -169,14 +169,17 @@ class PipelineEnding(Ending):
 
     def resume_command(self, handle: str) -> str:
         """The same pipeline again; what failed goes on at its step. After a restart: all that failed."""
+        from ramify.cli.pipeline_failures import kinds_of
+
         instance = shortened(self.run.instance)
-        if self.run.wishes.only is not None:
+        has_failed = bool(kinds_of(self.run.instance))
+        if has_failed and self.run.wishes.only is not None:
             return shlex.join(["ramify", "restart", "-pid", instance, "*"])
         words = ["ramify", "run", self.run.said, "-pid", instance]
         jobs = self.run.wishes.jobs
         words += ["-j", str(jobs)] if jobs else []
         words += [word for glob in self.run.wishes.until for word in ("--until", glob)]
-        return shlex.join([*words, "--restart-failed"])
+        return shlex.join([*words, *(["--restart-failed"] if has_failed else [])])
 
 
 def _completed(instance: str, keys: Iterable[str]) -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Mapping
 from typing import Final
@@ -17,9 +16,6 @@ from ramify.pipeline.opened import OpenInstance, Restart, as_stored, as_value, o
 from ramify.pipeline.running import run_task
 from ramify.pipeline.states import ENDS_BADLY
 from ramify.worker.stopping import stopped_by
-
-INTERRUPTED: Final = "interrupted"
-"""The file that says that a task was ended because its run was, and not for its own sake."""
 
 ASKED: Final = "restart-requested"
 """The file that says how a task is to be restarted."""
@@ -53,7 +49,7 @@ def perform_task(key: str, instance: str, upstream: Mapping[str, str]) -> str:
 
     def stop() -> None:
         """Ends the processes, and waits until the task's folder says so: the next run is to go on there."""
-        write_atomic(f"{folder.control}/{INTERRUPTED}", b"")
+        write_atomic(folder.interrupted, b"")
         if here.instance.kill(key):
             told.wait(_PATIENCE)
 
@@ -98,7 +94,7 @@ def _start_at(here: OpenInstance, kept: Kept, restart: Restart) -> int | None:
     """
     key = kept.definition.key
     folder = here.instance.task(key)
-    state = folder.state()
+    state, was_interrupted = folder.state(), remove_file(folder.interrupted)
     if restart.at_step is not None:
         return restart.at_step
     before = read_kept(folder.control) if state is not None and state.step is not None else None
@@ -110,8 +106,7 @@ def _start_at(here: OpenInstance, kept: Kept, restart: Restart) -> int | None:
         return state.step
     if restart.is_wanted:
         return None if restart.anew else state.step
-    if os.path.exists(f"{folder.control}/{INTERRUPTED}"):
-        remove_file(f"{folder.control}/{INTERRUPTED}")
+    if was_interrupted:
         return state.step
     raise TaskFailed(
         f"task {key!r} {state.name} at step {state.step} in an earlier run, and nothing about it has "
