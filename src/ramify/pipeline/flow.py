@@ -20,8 +20,9 @@ from ramify.files.lock import FolderLock
 from ramify.pipeline.definition import TaskDefinition, TaskResult
 from ramify.pipeline.dsl import Generator
 from ramify.pipeline.generator_rule import GeneratorRule, task_job
-from ramify.pipeline.instance import CONTROL, ENGINE, OUTPUT
+from ramify.pipeline.instance import CONTROL, ENGINE
 from ramify.pipeline.kept import Kept, write_kept
+from ramify.pipeline.on_disk import DiskProgress, other_instance
 from ramify.pipeline.opened import OpenInstance, Restarts, close_instance, open_instance
 from ramify.pipeline.pipeline import Pipeline, create_pipeline
 from ramify.pipeline.progress import COMPLETED
@@ -37,29 +38,6 @@ from ramify.run.work import PlanWork
 from ramify.stores.folder import FolderStore
 
 Until = Sequence[str]
-
-
-class DiskProgress:
-    """The states and results of an instance that nobody runs, from its folder."""
-
-    def __init__(self, here: OpenInstance) -> None:
-        self.here = here
-
-    def state(self, key: str) -> str:
-        """What the task's state file says; completed is what has a result."""
-        state = self.here.instance.task(key).state()
-        if state is None or (str(state) == COMPLETED and self.here.known(key) is None):
-            return "waiting"
-        return str(state)
-
-    def result(self, key: str) -> TaskResult | None:
-        """The result of a completed task."""
-        known = self.here.known(key) if self.state(key) == COMPLETED else None
-        return None if known is None else known.result()
-
-    def output_folder(self, key: str) -> str:
-        """Where a task puts its files."""
-        return os.path.join(self.here.path, OUTPUT, key)
 
 
 def as_pipeline(target: Pipeline | Generator) -> Pipeline:
@@ -207,7 +185,7 @@ def sweep_of(
     """One pass of the generator over an instance that nobody runs; nothing is written."""
     pipeline = as_pipeline(target)
     here = OpenInstance(os.path.abspath(instance_dir), pipeline)
-    made = sweep(pipeline, here.path, DiskProgress(here))
+    made = sweep(pipeline, here.path, DiskProgress(here), elsewhere=other_instance)
     here.definitions.update(made.definitions)
     return made, here
 

@@ -17,6 +17,7 @@ from ramify.pipeline.changes import diff
 from ramify.pipeline.definition import TaskDefinition, TaskResult
 from ramify.pipeline.definition_fingerprint import definition_fingerprint
 from ramify.pipeline.instance import OUTPUT
+from ramify.pipeline.on_disk import other_instance
 from ramify.pipeline.opened import OpenInstance, Restarts, as_stored, open_instance, opened
 from ramify.pipeline.progress import COMPLETED
 from ramify.pipeline.sweep import Sweep, parents_of, sweep
@@ -84,7 +85,7 @@ class Passes:
             return []
         silent = GraphProgress(self.here)
         silent.view, silent._results = type(view)(view._book, view._rule), self.progress._results
-        made = sweep(self.pipeline, self.here.path, silent)
+        made = sweep(self.pipeline, self.here.path, silent, elsewhere=other_instance)
         if self.latest is not None:
             changes = diff(self.latest, made)
             changes.check()
