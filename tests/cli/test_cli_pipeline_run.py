@@ -332,3 +332,25 @@ def test_a_task_that_is_yielded_otherwise_later_is_an_error(call: Call, project:
     (project / "i/otherwise").touch()
     said = call("run", "odd.py:flow", "-pid", "i")
     assert said.code == 1 and "odd.py:10: task 'b' is yielded otherwise than before" in said.out + said.err
+
+
+def test_what_is_accepted_is_not_run_again(call: Call, flow: Path) -> None:
+    assert call("run", "flow.py:pipeline", "-pid", "i").code == 0
+    (flow / "flow.py").write_text(FLOW.replace(".calls(", ".calls('true').calls(", 1))
+    stale = [
+        line.split()[1]
+        for line in call("plan", "flow.py:pipeline", "-pid", "i").out.splitlines()
+        if "RUN " in line
+    ]
+    assert stale
+    said = call("accept", "flow.py:pipeline", *stale, "-pid", "i")
+    assert said.code == 0 and said.out.startswith("accepted  ")
+    assert "RUN " not in call("plan", "flow.py:pipeline", "-pid", "i").out
+    assert "6 reused" in call("run", "flow.py:pipeline", "-pid", "i").out
+    (flow / "i/output/part.2/f.txt").write_text("else")
+    refused = call("accept", "flow.py:pipeline", "part.2", "-pid", "i")
+    assert refused.code == 1 and "refused   part.2  its output f.txt was changed" in refused.out
+    assert (
+        call("accept", "flow.py:pipeline", "part.2", "-pid", "none").code == 3
+        and not (flow / "none").exists()
+    )

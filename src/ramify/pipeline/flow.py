@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import structs
 
 from ramify.core.keys import encode_key
+from ramify.dag.accept import Accepted
 from ramify.dag.draft import DAG
 from ramify.dag.evaluate import evaluate_draft
 from ramify.dag.preview import Preview, judged
@@ -24,12 +25,14 @@ from ramify.pipeline.instance import CONTROL, ENGINE
 from ramify.pipeline.kept import Kept, write_kept
 from ramify.pipeline.on_disk import DiskProgress, other_instance
 from ramify.pipeline.opened import OpenInstance, Restarts, close_instance, open_instance
+from ramify.pipeline.overview import check_instance
 from ramify.pipeline.pipeline import Pipeline, create_pipeline
 from ramify.pipeline.progress import COMPLETED
 from ramify.pipeline.states import TaskState
 from ramify.pipeline.sweep import Sweep, parents_of, sweep
 from ramify.plan.definition import CodeNote
 from ramify.plan.folder import NewPlan, read_plan, unwritten_plan
+from ramify.plan.opened import Plan
 from ramify.plan.paths import file_below, is_plan
 from ramify.rebuild.trace import Cause
 from ramify.run.assemble import elsewhere_of, fits, forced_by, input_cache
@@ -218,6 +221,51 @@ def plan_pipeline(
     `jobs`, globs of what is asked for (None: all). `ModeError` for a glob of `force` that fits no task.
     """
     made, here = sweep_of(target, instance_dir)
+    plan, new, keys, damaged = _planned(made, here)
+    outputs = places_in(here.path)[1]
+    options = Options(skip_completed=True, force=(*_fitting(force, keys, "force"), *damaged))
+    work = PlanWork(
+        plan,
+        FolderStore(outputs),
+        "plan",
+        reuse=options.what_counts,
+        forced=forced_by(options.force, plan),
+        elsewhere=elsewhere_of(options, outputs),
+        cache=input_cache(),
+    )
+    wanted = None if jobs is None else _fitting(jobs, keys, "jobs")
+    return _in_keys(judged(work, wanted), keys, damaged, new.codes, here.path)
+
+
+def accept_tasks(
+    target: Pipeline | Generator, instance_dir: str | os.PathLike[str], tasks: Sequence[str]
+) -> list[Accepted]:
+    """Has the results of the tasks whose keys fit these globs count as made by what they are now.
+
+    Nothing is run; only records are written. A task without a result, whose outputs are not as it made them,
+    or that needs one without a result, is refused and said. Raises `LockedError` while the instance is run,
+    `ModeError` for a glob that fits no task, and `ArgumentError` where there is no instance.
+    """
+    made, here = sweep_of(target, check_instance(instance_dir).path)
+    plan, _, keys, damaged = _planned(made, here)
+    wanted = frozenset(_fitting(tasks, keys, "accept"))
+    found = []
+    with FolderLock(os.path.join(here.instance.engine_folder, "run"), run="accept"):
+        outputs = FolderStore(places_in(here.path)[1])
+        work = PlanWork(plan, outputs, "accept", reuse="auto", cache=input_cache())
+        for number, job_id in work.with_outputs():
+            if job_id in damaged and job_id in wanted:
+                found.append(Accepted(keys[job_id], None, damaged[job_id]))
+            elif job_id in wanted:
+                found.append(Accepted(keys[job_id], *work.accept_as_is(number)))
+        work.flush()
+    return found
+
+
+def _planned(made: Sweep, here: OpenInstance) -> tuple[Plan, NewPlan, dict[str, str], dict[str, str]]:
+    """The tasks as an unwritten plan, with its parts, their keys by the ids of their jobs, and what is wrong
+    with those whose outputs are not as they were made.
+    """
     keys = {encode_key(key): key for key in made.definitions}
     plan_path, outputs = places_in(here.path)
     new = NewPlan([])
@@ -231,19 +279,7 @@ def plan_pipeline(
         if damage is not None:
             damaged[job.definition.id] = damage
     new.folders[""] = [d.id for d in new.definitions]
-    plan = unwritten_plan(plan_path, new, outputs)
-    options = Options(skip_completed=True, force=(*_fitting(force, keys, "force"), *damaged))
-    work = PlanWork(
-        plan,
-        FolderStore(outputs),
-        "plan",
-        reuse=options.what_counts,
-        forced=forced_by(options.force, plan),
-        elsewhere=elsewhere_of(options, outputs),
-        cache=input_cache(),
-    )
-    wanted = None if jobs is None else _fitting(jobs, keys, "jobs")
-    return _in_keys(judged(work, wanted), keys, damaged, new.codes, here.path)
+    return unwritten_plan(plan_path, new, outputs), new, keys, damaged
 
 
 def _fitting(globs: Sequence[str], keys: Mapping[str, str], what: str) -> list[str]:
