@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from ramify import DAGExecutionError
+from ramify.errors import ArgumentError
 from ramify.pipeline import TaskConf
 from ramify.pipeline.flow import plan_pipeline, prepare, read_result, run_pipeline
 from ramify.pipeline.instance import Instance
@@ -305,3 +306,27 @@ def test_plans_name_tasks_by_their_keys(tmp_path: Path) -> None:
         yield dsl.task("upper.b").calls("true")()
 
     assert plan_pipeline(flow, tmp_path).will_run() == ["upper.b"]
+
+
+@pytest.mark.parametrize(("name", "amount"), [("cores", 9999), ("memory", "9999T")])
+def test_a_task_that_asks_for_more_than_there_is_is_an_error(tmp_path: Path, name: str, amount: Any) -> None:
+    def flow(dsl: Any) -> Iterator[Any]:
+        yield dsl.task("small").calls("true")()
+        for _ in dsl.wait_for_tasks("small"):
+            yield dsl.task("huge", task_conf=TaskConf(resources={name: amount})).calls("true")()
+
+    with pytest.raises(DAGExecutionError, match=f"'huge' asks for .* {name}, and there are") as told:
+        run_pipeline(flow, tmp_path)
+    assert isinstance(told.value.cause, ArgumentError)
+    assert (tmp_path / ".ramify/small/state.completed").exists()
+
+
+def test_tasks_that_are_meant_for_another_place_are_told(tmp_path: Path) -> None:
+    def flow(dsl: Any) -> Iterator[Any]:
+        yield dsl.task("near").calls("true")()
+        yield dsl.task("far", task_conf=TaskConf(executer_type="slurm")).calls("true")()
+        yield dsl.task("ssh", task_conf=TaskConf(ssh_specs="me@host:~/.ssh/id")).calls("true")()
+
+    told: list[str] = []
+    run_pipeline(flow, tmp_path, on_told=told.append)
+    assert told == ["'far', 'ssh': meant for Slurm or another host, and run as processes of this machine"]

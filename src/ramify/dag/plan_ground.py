@@ -217,6 +217,7 @@ class PlanGround:
         for definition in fresh:
             if definition.id in engine.number:
                 raise DuplicateKeyError(f"{definition.id!r} has another node", key=definition.id)
+        self.settings.check(fresh)
         write_growth(self.plan, new)
         rows = self.work.take_growth(new.definitions)
         self.work.keep_codes(new.codes)

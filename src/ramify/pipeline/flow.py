@@ -26,6 +26,7 @@ from ramify.pipeline.kept import Kept, write_kept
 from ramify.pipeline.on_disk import DiskProgress, other_instance
 from ramify.pipeline.opened import OpenInstance, Restarts, close_instance, open_instance
 from ramify.pipeline.overview import check_instance
+from ramify.pipeline.passing import quoted_list
 from ramify.pipeline.pipeline import Pipeline, create_pipeline
 from ramify.pipeline.progress import COMPLETED
 from ramify.pipeline.states import TaskState
@@ -126,6 +127,11 @@ def _tell(rule: GeneratorRule, on_told: Callable[[str], object] | None) -> None:
         if passes.latest is not None:
             for line in passes.latest.not_ready(passes.progress):
                 on_told(line)
+            far = [key for key, one in passes.latest.definitions.items() if one.conf.is_elsewhere]
+            if far:
+                on_told(
+                    f"{quoted_list(far)}: meant for Slurm or another host, and run as processes of this machine"
+                )
 
 
 def _mark_the_rest(here: OpenInstance, rule: GeneratorRule) -> None:
