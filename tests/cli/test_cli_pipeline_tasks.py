@@ -170,3 +170,18 @@ def test_older_names_have_help_and_are_not_listed(call: Call, name: str) -> None
     said = call(name, "--help")
     assert said.code == 0 and "Example: " in said.out and "--pipeline-instance-dir" in said.out
     assert name not in COMMANDS and f"\n  {name} " not in call("--help").out
+
+
+def test_why_knows_what_a_task_was_made_of_and_asks_of_the_same_instance(call: Call, done: Path) -> None:
+    said = call("why", "part.0", "-pid", "i")
+    assert "it has no output" not in said.out.splitlines()[-2], said.out
+    assert "    one " in said.out  # whose result it was made of
+    assert said.out.splitlines()[-1] == "now  ramify why part.0 flow.py:pipeline -pid i"
+    assert call("why", "part.0", "-pid", "i", "--json").document["jobs"][0]["output"]["trace"]["parents"]
+
+
+def test_what_an_instance_still_needs_is_no_garbage(call: Call, done: Path) -> None:
+    assert call("gc", "--json").document["garbage"] == []
+    codes = sorted(os.listdir(done / ".ramify/@run/outputs/.codes"))
+    assert call("gc", "--yes").code == 0
+    assert codes and sorted(os.listdir(done / ".ramify/@run/outputs/.codes")) == codes
