@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from ramify.cli.find import INSTANCE, complete_target
+from ramify.cli.find import INSTANCE, complete_target, refuse_empty
 from ramify.errors import TargetError, UnknownRunError
 from ramify.show.status import shortest
 
@@ -32,6 +32,7 @@ def instance_flag(command: _Command) -> _Command:
         "instance",
         type=click.Path(file_okay=False),
         envvar=INSTANCE,
+        callback=refuse_empty,
         help="Folder of the pipeline's instance.",
     )(command)
 

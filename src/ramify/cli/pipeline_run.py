@@ -17,6 +17,7 @@ from ramify.cli.pipeline_options import group_of_keys
 from ramify.cli.pipeline_wishes import Wishes
 from ramify.cli.reusing import target_name
 from ramify.cli.target import guarded
+from ramify.errors import ModeError
 from ramify.show.text import visible
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ class PipelineRun:
         ending = self.ending
         name = ending.bold(os.path.basename(self.instance))
         ending.say([f"{name}  {ending.short(self.said)} → {ending.short(self.instance)}"])
+        if self.wishes.at_step:
+            self._check_steps()
         found = plan_pipeline(self.target.pipeline, self.instance, force=self.wishes.options.get("force", ()))
         self._force(found)
         had = _completed(self.instance, [v.job_id for v in found])
@@ -127,6 +130,17 @@ class PipelineRun:
                 ending.kept_stale += stale
             else:
                 ending.say(stale_lines(stale, paint(), what, self.group_of))
+
+    def _check_steps(self) -> None:
+        """A step that a task has not is refused before anything is touched."""
+        from ramify.pipeline.flow import sweep_of
+
+        made, _ = sweep_of(self.target.pipeline, self.instance)
+        for key, step in self.wishes.at_step.items():
+            task = made.definitions.get(key)
+            if task is not None and step >= len(task.calls):
+                last = len(task.calls) - 1
+                raise ModeError(f"task {key!r} has no step {step}: its last one is {last}", name="at_step")
 
     def _has_more(self) -> bool:
         """Whether the generator yields what has not run."""
