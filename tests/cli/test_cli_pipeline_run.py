@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -211,6 +212,24 @@ def test_a_second_driver_is_refused_by_name(call: Call, project: Path) -> None:
     assert states(project / "i")["a"] in ("killed.0", "step-started.0")  # it may outlive its driver
     (project / "slow.py").write_text("def flow(dsl):\n    yield dsl.task('a').calls('true')()\n")
     assert call("resume", "-pid", "i").code == 0  # the stale text of the lock hinders nobody
+
+
+def test_what_an_interrupt_ends_has_not_failed(call: Call, project: Path) -> None:
+    os.mkfifo(project / "go")
+    (project / "slow.py").write_text(
+        f"def flow(dsl):\n    yield dsl.task('a').calls('echo begun > {project}/go; sleep 300')()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ramify", "run", "slow.py:flow", "-pid", "i"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
+    )  # fmt: skip
+    assert (project / "go").read_text() == "begun\n"
+    process.send_signal(signal.SIGINT)
+    err = process.communicate(timeout=GUARD)[1]
+    assert process.returncode == 130
+    assert "interrupted: 0 of 1 jobs done, 1 cancelled" in err and "a failed" not in err
+    assert "no task failed" in call("status", "-pid", "i", "--failed").out
 
 
 def test_a_schedule_looks_again_at_what_lies_outside(call: Call, project: Path) -> None:
