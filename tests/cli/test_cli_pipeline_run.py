@@ -146,8 +146,43 @@ def test_a_dry_run_changes_nothing(call: Call, flow: Path, words: list[str]) -> 
     before = tree_hash(flow / "i")
     (flow / "flow.py").write_text(FLOW.replace("export n=20", "export n=21"))
     told = call(*words, "flow.py:pipeline", "-pid", "i", "--json").document
-    assert told["counts"]["RUN"] == 1 and told["counts"]["MAYBE"] == 4
+    assert told["counts"]["RUN"] == 1 and told["counts"]["MAYBE"] == 5
     assert tree_hash(flow / "i") == before
+
+
+@pytest.mark.parametrize("words", [("plan",), ("run", "-n"), ("prepare", "-n"), ("why", "one")])
+def test_nothing_is_written_beside_the_flow_either(
+    call: Call, flow: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    before = tree_hash(flow)
+    said = call(*words, "flow.py:flow", "-pid", "i")
+    assert said.code == 0, said.err
+    assert tree_hash(flow) == before and not sys.dont_write_bytecode
+
+
+def test_a_plan_knows_what_waits_hide_and_what_failed_before(
+    call: Call, flow: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = call("plan", "flow.py:flow", "-pid", "i").out
+    assert "5 RUN" in fresh and "may grow: rule generator" in fresh
+    assert call("run", "flow.py:flow", "-pid", "i").code == 0
+    done = call("plan", "flow.py:flow", "-pid", "i").out
+    assert "6 REUSE" in done and "may grow" not in done
+    (flow / "flow.py").write_text(FLOW.replace("part $i", "Part $i"))
+    verdicts = {
+        line.split()[1]: line for line in call("plan", "flow.py:flow", "-pid", "i").out.splitlines()[:6]
+    }
+    assert verdicts["one"].startswith("LOAD") and verdicts["part.0"].startswith("RUN")
+    assert verdicts["last"].startswith("MAYBE") and "output of part." in verdicts["last"]
+    monkeypatch.setenv("BAD", "2")
+    assert call("run", "flow.py:flow", "-pid", "i").code == 1
+    failed = call("plan", "flow.py:flow", "-pid", "i").out
+    assert (
+        "part.2  it failed at step 0 in an earlier run" in failed
+        and "--restart-failed has it go on" in failed
+    )
+    assert "--restart-failed" not in call("run", "-n", "flow.py:flow", "-pid", "i", "--restart-failed").out
 
 
 def test_a_dry_run_tells_what_until_holds(call: Call, flow: Path) -> None:

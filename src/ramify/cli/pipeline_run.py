@@ -210,7 +210,7 @@ def show_pipeline_plan(
 ) -> None:
     """What a run would do with each task, and why; nothing is run, nothing is written."""
     from ramify.pipeline.flow import plan_pipeline
-    from ramify.show.verdicts import plan_lines, tree_lines
+    from ramify.show.verdicts import MayGrow, plan_lines, tree_lines
 
     instance = str(place.instance)
     with redirect_stdout(sys.stderr if as_json else sys.stdout):
@@ -224,12 +224,15 @@ def show_pipeline_plan(
         return
     pen = paint()
     shown = [v for v in found if v.job_id not in set(held)]
+    grow = MayGrow(**found.may_grow)
     if place.tree:
-        lines = tree_lines(found.verdicts, found.definitions, pen)
+        lines = tree_lines(found.verdicts, found.definitions, pen, grow)
     else:
-        lines = plan_lines(shown, pen, every=place.every, group_of=group_of_keys(target))
+        lines = plan_lines(shown, pen, every=place.every, may_grow=grow, group_of=group_of_keys(target))
     if held:
         lines.append(f"{len(held)} held back by --until")
+    if not place.restarts and any(v.cause.kind == "failed" for v in shown):
+        lines.append("what failed before and is as it was fails at once: --restart-failed has it go on")
     put_lines(lines)
 
 

@@ -16,13 +16,14 @@ from ramify.settings import read_settings
 
 
 class Place(NamedTuple):
-    """Where the run would be, and how much of it is to be told; what is of pipelines alone comes last."""
+    """Where the run would be, and how much of it is to be told. `restarts`: tasks that failed go on."""
 
     folder: str | None
     instance: str | None = None
     until: tuple[str, ...] = ()
     every: bool = False
     tree: bool = False
+    restarts: bool = False
 
 
 @click.command()
@@ -63,6 +64,13 @@ def plan(
 
 def show_plan(target: str, place: Place, words: dict[str, Any], *, as_json: bool) -> None:
     """Judges the target and prints the verdicts."""
+    from ramify.cli.target import nothing_written
+
+    with nothing_written():
+        _show_plan(target, place, words, as_json)
+
+
+def _show_plan(target: str, place: Place, words: dict[str, Any], as_json: bool) -> None:
     from ramify.cli.target import PipelineTarget, load_any
     from ramify.dag.preview import preview
     from ramify.show.verdicts import MayGrow, plan_lines, tree_lines

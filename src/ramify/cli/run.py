@@ -105,7 +105,8 @@ def run(
     wishes = Wishes(settings.jobs, until, restart_failed, reset_failed, sleeps=sleep_schedule or ())
     words = reuse_words(settings, force, force_all, reuse_from)
     if dry_run:
-        place = Place(settings.output, instance, until, every=settings.verbose)
+        restarts = restart_failed or reset_failed
+        place = Place(settings.output, instance, until, every=settings.verbose, restarts=restarts)
         show_plan(target, place, words, as_json=as_json)
         return 0
     words = {**words, "strict": settings.strict, "max_growths": max_growths}

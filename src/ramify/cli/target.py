@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -127,6 +128,17 @@ def _import_module(name: str, text: str) -> ModuleType:
 def _first_on_path(folder: str) -> None:
     if sys.path[:1] != [folder]:
         sys.path.insert(0, folder)
+
+
+@contextmanager
+def nothing_written() -> Iterator[None]:
+    """Meanwhile imports write no bytecode: who only tells what would be done leaves the disk as it was."""
+    before = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def guarded(act: Callable[[], Any], doing: str) -> Any:

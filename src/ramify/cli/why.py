@@ -56,11 +56,11 @@ def why(key: str, target: str | None, run: str | None, output: str | None, as_js
 
 
 def _now(key: str, target: str, folder: str | None, as_json: bool) -> int:
-    from ramify.cli.target import PipelineTarget, load_any
+    from ramify.cli.target import PipelineTarget, load_any, nothing_written
     from ramify.dag.preview import preview
     from ramify.show.why import verdict_lines, verdicts_document
 
-    with redirect_stdout(sys.stderr if as_json else sys.stdout):
+    with nothing_written(), redirect_stdout(sys.stderr if as_json else sys.stdout):
         draft = load_any(target)
         if isinstance(draft, PipelineTarget):
             from ramify.pipeline.flow import plan_pipeline

@@ -17,6 +17,7 @@ from ramify.errors import ArgumentError
 from ramify.files.lock import FolderLock
 from ramify.pipeline.definition import TaskDefinition, TaskResult
 from ramify.pipeline.dsl import Generator
+from ramify.pipeline.foresight import foreseen, may_grow
 from ramify.pipeline.generator_rule import GeneratorRule, task_job
 from ramify.pipeline.instance import CONTROL, ENGINE, OUTPUT
 from ramify.pipeline.kept import Kept, write_kept
@@ -255,7 +256,8 @@ def plan_pipeline(
         )
         for verdict in found
     ]
-    return Preview(told, found.definitions, codes)
+    told = foreseen(told, made, here.instance)
+    return Preview(told, found.definitions, codes, may_grow(told, made))
 
 
 def accept_tasks(
