@@ -104,6 +104,16 @@ def test_dump_env_is_read_back_by_a_shell(call: Call, done: Path) -> None:
     assert call("task", "env", "part.3").out == said.out
 
 
+def test_looks_at_one_task_are_documents_too(call: Call, done: Path) -> None:
+    env = call("task", "env", "part.3", "--json").document
+    assert env["key"] == "part.3" and env["variables"]["i"] == "3"
+    none = call("task", "ps", "part.3", "--json")
+    assert none.code == 1 and none.document["processes"] == []
+    ended = call("task", "kill", "part.3", "--json")
+    assert ended.code == 1 and ended.document["ended"] == 0
+    assert call("task", "tail", "part.3", "--json").code == 2
+
+
 def test_execution_times_are_those_of_the_tasks_own_logs(call: Call, done: Path) -> None:
     told = call("report-execution-times", "--filter", "part.*", "--json").document["tasks"]
     assert [task["key"] for task in told] == [f"part.{i}" for i in range(4)]
