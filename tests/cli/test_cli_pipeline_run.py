@@ -134,7 +134,8 @@ def test_until_leaves_tasks_ready_for_later(call: Call, flow: Path) -> None:
     assert states(flow / "i") == {
         "one": "completed", "part.0": "completed", "part.1": "ready", "part.2": "completed", "part.3": "ready"
     }  # fmt: skip
-    assert call("run", "flow.py:flow", "-pid", "i").code == 0
+    said = call("run", "flow.py:flow", "-pid", "i", "--until", "zz*")
+    assert said.code == 0 and "--until 'zz*' fits no task" in said.out
     assert len(states(flow / "i")) == 6
 
 
@@ -218,7 +219,7 @@ def test_flags_of_the_other_kind_are_refused(call: Call, flow: Path) -> None:
     (flow / "graph.py").write_text("from ramify import DAG, Job\ndag = DAG({'a': Job(int)})\n")
     for words in (["flow.py:flow", "-o", "x"], ["flow.py:flow", "--mode", "thread"]):
         assert "is a pipeline" in call("run", *words).err
-    for words in (["graph.py", "--until", "a"], ["graph.py", "-pid", "i"]):
+    for words in (["graph.py", "--restart-failed"], ["graph.py", "-pid", "i"]):
         said = call("run", *words)
         assert said.code == 2 and "is a graph" in said.err
     assert call("run", "graph.py").code == 0

@@ -29,7 +29,7 @@ class Place(NamedTuple):
 @click.command()
 @click.argument("target", shell_complete=complete_target)
 @instance_flag
-@click.option("--until", multiple=True, metavar="GLOB", help="Tasks not to start, nor what needs them.")
+@click.option("--until", multiple=True, metavar="GLOB", help="Jobs not to start, nor what needs them.")
 @click.option("-o", "--output", type=click.Path(file_okay=False), help="Folder of the run [a new one].")
 @reuse_options
 @click.option("--all", "every", is_flag=True, help="Tell of every job, however many there are.")
@@ -87,7 +87,7 @@ def _show_plan(target: str, place: Place, words: dict[str, Any], as_json: bool) 
             as_json=as_json,
         )
         return
-    found = preview(draft, place.folder, of=target_name(target), **words)
+    found = preview(draft, place.folder, of=target_name(target), until=place.until, **words)
     if as_json:
         put_json(found.to_dict())
         return

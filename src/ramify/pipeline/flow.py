@@ -140,6 +140,9 @@ def _evaluate(rule: GeneratorRule, *, max_workers: int | None, **options: Any) -
 def _tell(rule: GeneratorRule, on_told: Callable[[str], object] | None) -> None:
     passes = rule.passes()
     if on_told is not None:
+        for glob in rule.until:
+            if not any(fnmatchcase(key, glob) for key in passes.here.definitions):
+                on_told(f"--until {glob!r} fits no task")
         for line in passes.told:
             on_told(line)
         if passes.latest is not None:

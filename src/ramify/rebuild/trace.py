@@ -78,8 +78,8 @@ class Cause:
     """The one reason of a verdict. `kind` is one of
 
     `no output`, `damaged`, `no trace`, `forced`, `code`, `argument`, `declared`, `upstream`, `maybe`,
-    `unsound`, `off`, `same`, `elsewhere`, `exists`, `failed`, `not needed`; `subject` names what it is
-    about, `old` and `new` what it was and is.
+    `unsound`, `off`, `same`, `elsewhere`, `exists`, `failed`, `held`, `not needed`; `subject` names what it
+    is about, `old` and `new` what it was and is.
     """
 
     kind: str
@@ -117,6 +117,7 @@ class Cause:
             "off": "reuse is off",
             "same": "nothing that it depends on changed",
             "exists": "its output is there",
+            "held": "held back by --until",
         }
         return words.get(self.kind, self.kind)
 
