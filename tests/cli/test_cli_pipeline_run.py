@@ -213,6 +213,7 @@ def test_what_a_generator_raises_is_told_with_its_line(call: Call, project: Path
     assert "bug in Ramify" not in early.err and not (project / "i").exists()
     late = call("run", "bad.py:late", "-pid", "i")
     assert late.code == 1 and "so late" in late.err and states(project / "i") == {"a": "completed"}
+    assert call("status", "-pid", "i").out.splitlines()[-2] == "rest  ramify resume -pid i"
 
 
 def test_flags_of_the_other_kind_are_refused(call: Call, flow: Path) -> None:
