@@ -68,3 +68,15 @@ def test_while_it_is_run_nothing_is_accepted(call: Call, changed: Path) -> None:
     assert said.code == 5
     assert states(changed / "i")["one"] == "completed"
     assert call("accept", "flow.py:pipeline", "one", "-pid", "i").code == 0
+
+
+def test_a_file_is_called_as_in_the_instance(call: Call, project: Path) -> None:
+    (project / "i").mkdir()
+    (project / "i/in.tsv").write_text("1")
+    (project / "flow.py").write_text(
+        "def flow(dsl):\n    yield dsl.task('a').inputs(f=dsl.file('in.tsv')).calls('cat \"$f\"')()\n"
+    )
+    assert call("run", "flow.py:flow", "-pid", "i").code == 0
+    (project / "i/in.tsv").write_text("2")
+    for words in (("plan", "flow.py:flow"), ("why", "a", "flow.py:flow"), ("accept", "flow.py:flow", "a")):
+        assert "  file in.tsv changed" in call(*words, "-pid", "i").out

@@ -17,7 +17,7 @@ from ramify.errors import ArgumentError
 from ramify.files.lock import FolderLock
 from ramify.pipeline.definition import TaskDefinition, TaskResult
 from ramify.pipeline.dsl import Generator
-from ramify.pipeline.foresight import foreseen, may_grow
+from ramify.pipeline.foresight import as_seen, foreseen, may_grow
 from ramify.pipeline.generator_rule import GeneratorRule, task_job
 from ramify.pipeline.instance import CONTROL, ENGINE, OUTPUT
 from ramify.pipeline.kept import Kept, write_kept
@@ -283,7 +283,8 @@ def accept_tasks(
             key = str(decode_key(job_id))
             if key in chosen:
                 harm = damaged.get(job_id)
-                found[key] = Accepted(key, *((None, harm) if harm else work.accept_as_is(node)))
+                cause, refusal = (None, harm) if harm else work.accept_as_is(node)
+                found[key] = Accepted(key, None if cause is None else as_seen(cause), refusal)
         work.flush()
     return list(found.values())
 

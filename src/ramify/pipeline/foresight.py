@@ -26,6 +26,7 @@ def foreseen(verdicts: Iterable[Verdict], made: Sweep, instance: Instance) -> li
     hidden: set[str] = set()
     found: list[Verdict] = []
     for verdict in verdicts:
+        verdict = replace(verdict, cause=as_seen(verdict.cause))
         key = verdict.job_id
         if verdict.verdict in (REUSE, LOAD):
             behind = _behind(key, made, moving, hidden)
@@ -45,6 +46,18 @@ def may_grow(verdicts: Iterable[Verdict], made: Sweep) -> dict[str, list[str]]:
     moving = {v.job_id for v in verdicts if v.verdict in (RUN, MAYBE)}
     grows = any(not wait.is_open or not moving.isdisjoint(wait.keys) for wait in made.waits)
     return {"rules": [GENERATOR] if grows else [], "jobs": []}
+
+
+def as_seen(cause: Cause) -> Cause:
+    """The cause with a file as it is called in the instance: a plan calls it as it is called from there.
+
+    >>> as_seen(Cause("declared", "file ../../../in.tsv")).text
+    'file in.tsv changed'
+    """
+    return replace(cause, subject=cause.subject.replace(_FROM_PLAN, "file ", 1))
+
+
+_FROM_PLAN: Final = "file ../../../"
 
 
 def _behind(key: str, made: Sweep, moving: set[str], hidden: set[str]) -> str | None:
