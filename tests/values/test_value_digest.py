@@ -2,6 +2,7 @@
 
 import array
 import collections
+import copyreg
 import dataclasses
 import datetime as dt
 import decimal
@@ -358,6 +359,13 @@ def test_digests_are_equal_exactly_when_values_are(one, two):
 def told_digests():
     """Each value that another process can have as well, with its digest."""
     return [(repr(v)[:80], digest_value(v)) for v in DIFFERENT if v is not shout]
+
+
+def test_errors_are_the_same_where_a_library_pickles_their_tracebacks(monkeypatch):
+    """As tblib does for all classes of errors, which Dask has it do when it is imported."""
+    before = digest_value(ValueError("a"))
+    monkeypatch.setitem(copyreg.dispatch_table, ValueError, lambda error: (print, error.args))
+    assert digest_value(ValueError("a")) == before
 
 
 @pytest.mark.parametrize("seed", ["0", "1"])

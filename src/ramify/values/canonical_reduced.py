@@ -21,8 +21,9 @@ def type_name(value: Any) -> str:
 
 def reduced(walk: Walk, value: Any) -> Parts:
     """An object, as pickle takes it: how it is made again, its state, its items. Dicts are free of order."""
+    is_error = isinstance(value, BaseException)  # libraries of tracebacks register all classes of errors
     try:
-        by_type = copyreg.dispatch_table.get(type(value))
+        by_type = None if is_error else copyreg.dispatch_table.get(type(value))
         taken = value.__reduce_ex__(4) if by_type is None else by_type(value)
     except Exception as error:
         raise UndigestableError(f"a {type_name(value)} has no stable digest ({error})") from error
