@@ -190,6 +190,10 @@ def test_why_knows_what_a_task_was_made_of_and_asks_of_the_same_instance(call: C
     assert call("why", "part.0", "-pid", "i", "--json").document["jobs"][0]["output"]["trace"]["parents"]
 
 
+def test_the_list_of_runs_calls_an_instance_by_its_folder(call: Call, done: Path) -> None:
+    assert call("ls").out.splitlines()[1].split()[-1] == "i"
+
+
 def test_what_an_instance_still_needs_is_no_garbage(call: Call, done: Path) -> None:
     assert call("gc", "--json").document["garbage"] == []
     codes = sorted(os.listdir(done / ".ramify/@run/outputs/.codes"))

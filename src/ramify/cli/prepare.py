@@ -54,7 +54,8 @@ def prepare(
         return 0
     put_lines([f"{visible(key)}  {state}" for key, state in states.items()] if dry_run else [])
     told = ", ".join(f"{number} {name}" for name, number in Counter(states.values()).items())
-    put_lines([f"{len(states)} tasks in {visible(folder)}: {told}"])
+    count = f"{len(states)} task{'' if len(states) == 1 else 's'}"
+    put_lines([f"{count} in {visible(folder)}: {told}"])
     return 0
 
 
