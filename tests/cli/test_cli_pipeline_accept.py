@@ -37,6 +37,18 @@ def test_what_is_accepted_is_not_run_again(call: Call, changed: Path) -> None:
     assert again["jobs"] == [{"job_id": "one", "cause": None, "refusal": ""}]
 
 
+def test_the_pipeline_may_be_said_by_its_flag(
+    call: Call, changed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call("plan", "-p", "flow.py:pipeline", "-pid", "i", "--json").document["counts"]["RUN"] == 5
+    assert call("accept", "-p", "flow.py:pipeline", "one", "part.*", "-pid", "i").code == 0
+    monkeypatch.setenv("RAMIFY_PIPELINE_GENERATOR", "flow.py:pipeline")
+    assert call("plan", "-pid", "i", "--json").document["counts"]["RUN"] == 0
+    assert call("accept", "flow.py:pipeline", "one", "-pid", "i").code == 0  # the first word is the target
+    alone = call("accept", "one", "-pid", "i")
+    assert alone.code == 2 and "TARGET GLOB..." in alone.err
+
+
 def test_what_has_no_good_output_is_refused(call: Call, changed: Path) -> None:
     (changed / "i/output/part.1/f.txt").write_text("mine")
     assert call("clean", "i", "part.3", "--yes").code == 0

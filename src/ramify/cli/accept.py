@@ -11,7 +11,13 @@ import click
 
 from ramify.cli.find import complete_target
 from ramify.cli.output import json_option, paint, put_json, put_lines, verbose_option
-from ramify.cli.pipeline_options import default_instance, instance_flag, refuse_flags
+from ramify.cli.pipeline_options import (
+    default_instance,
+    instance_flag,
+    is_on_the_line,
+    pipeline_flag,
+    refuse_flags,
+)
 from ramify.cli.reusing import latest_folder
 from ramify.errors import ModeError
 from ramify.show.text import visible
@@ -21,8 +27,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("target", shell_complete=complete_target)
-@click.argument("globs", nargs=-1, required=True, metavar="GLOB...")
+@click.argument("words", nargs=-1, metavar="TARGET GLOB...", shell_complete=complete_target)
+@pipeline_flag
 @click.option(
     "-o", "--output", type=click.Path(file_okay=False), help="Folder of the outputs [of the latest run]."
 )
@@ -30,8 +36,8 @@ if TYPE_CHECKING:
 @verbose_option
 @json_option
 def accept(
-    target: str,
-    globs: tuple[str, ...],
+    words: tuple[str, ...],
+    pipeline: str | None,
     output: str | None,
     instance: str | None,
     as_json: bool,
@@ -46,6 +52,8 @@ def accept(
     """
     from ramify.cli.target import PipelineTarget, load_any
     from ramify.dag.accept import accept as declare
+
+    target, globs = _what(words, pipeline)
 
     with redirect_stdout(sys.stderr if as_json else sys.stdout):
         draft = load_any(target)
@@ -66,6 +74,15 @@ def accept(
     else:
         put_lines(_lines(found))
     return 1 if any(f.refusal for f in found) else 0
+
+
+def _what(words: tuple[str, ...], pipeline: str | None) -> tuple[str, tuple[str, ...]]:
+    """The target, and the globs: all words where -p says the target."""
+    if pipeline is not None and is_on_the_line("pipeline"):
+        words = (pipeline, *words)
+    if len(words) < 2:
+        raise click.UsageError("say of what, and which jobs: TARGET GLOB...")
+    return words[0], words[1:]
 
 
 def _tasks(target: PipelineTarget, folder: str, globs: tuple[str, ...]) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -25,7 +26,7 @@ from ramify.stores.folder import FolderStore
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="FOLDER [GLOB]...")
-@instance_option
+@partial(instance_option, told="Folder of a pipeline's instance, instead of FOLDER.")
 @click.option("--runs", is_flag=True, help="Remove the journals and logs of all runs too.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @verbose_option
@@ -34,7 +35,7 @@ def clean(words: Sequence[str], runs: bool, yes: bool, as_json: bool, **_: Any) 
     """Remove the outputs in FOLDER: all of them, or those of the jobs GLOB.
 
     GLOB is an id, a group or a pattern. The plan stays. Refused while a run is under way. In the instance of
-    a pipeline, which -pid may name too, GLOB is of keys, and the tasks stand as if they had never run.
+    a pipeline, FOLDER or that of -pid, GLOB is of keys, and the tasks stand as if they had never run.
 
     Example: ramify clean exp 'scores/*'
     """

@@ -25,8 +25,13 @@ INSTANCE: Final = "RAMIFY_PIPELINE_INSTANCE_DIR"
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def instance_option(command: _Command) -> _Command:
-    """`-pid`, by which commands about runs are told an instance of a pipeline: its latest run is meant."""
+def instance_option(
+    command: _Command, told: str = "The latest run of the pipeline in this folder."
+) -> _Command:
+    """`-pid`, by which commands about runs are told an instance of a pipeline: its latest run is meant.
+
+    `told` is what the help says of it.
+    """
     return click.option(
         "-pid",
         "--pipeline-instance-dir",
@@ -37,7 +42,7 @@ def instance_option(command: _Command) -> _Command:
         envvar=INSTANCE,
         expose_value=False,
         callback=_keep_instance,
-        help="The latest run of the pipeline in this folder.",
+        help=told,
     )(command)
 
 

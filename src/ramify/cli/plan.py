@@ -10,7 +10,7 @@ import click
 
 from ramify.cli.find import complete_target
 from ramify.cli.output import json_option, paint, put_json, put_lines, verbose_option
-from ramify.cli.pipeline_options import default_instance, instance_flag
+from ramify.cli.pipeline_options import default_instance, instance_flag, pipeline_flag
 from ramify.cli.reusing import reuse_options, reuse_words, target_name
 from ramify.settings import read_settings
 
@@ -27,7 +27,8 @@ class Place(NamedTuple):
 
 
 @click.command()
-@click.argument("target", shell_complete=complete_target)
+@click.argument("target", required=False, shell_complete=complete_target)
+@pipeline_flag
 @instance_flag
 @click.option("--until", multiple=True, metavar="GLOB", help="Jobs not to start, nor what needs them.")
 @click.option("-o", "--output", type=click.Path(file_okay=False), help="Folder of the run [a new one].")
@@ -37,7 +38,8 @@ class Place(NamedTuple):
 @verbose_option
 @json_option
 def plan(
-    target: str,
+    target: str | None,
+    pipeline: str | None,
     instance: str | None,
     until: tuple[str, ...],
     force: tuple[str, ...],
@@ -56,6 +58,9 @@ def plan(
 
     Example: ramify plan flow.py -o exp
     """
+    target = target or pipeline
+    if target is None:
+        raise click.UsageError("say of what: file.py:name or module:name")
     settings = read_settings(flags)
     words = reuse_words(settings, force, force_all, reuse_from)
     show_plan(target, Place(settings.output, instance, until, every, tree), words, as_json=as_json)

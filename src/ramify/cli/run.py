@@ -94,8 +94,8 @@ def run(
 
     TARGET is file.py:name or module:name: a DAG, a ParametrizedJob, a pipeline, a function without parameters
     that returns one, or the generator of a pipeline. `file.py` alone will do where it has one DAG, or one
-    called `dag`. A pipeline runs in a folder, its instance: that of -pid, else ./NAME; after a failure
-    it goes on with the rest.
+    called `dag`, or one pipeline. A pipeline runs in a folder, its instance: that of -pid, else ./NAME; after
+    a failure it goes on with the rest, and -v tells each task.
 
     Example: ramify run flow.py -j 4
     """
