@@ -222,7 +222,8 @@ class PlanGround:
         self.work.keep_codes(new.codes)
         engine.grew(node, attempt, rows, time.time(), {**facts, "definitions": [d.id for d in fresh]})
         self.settings.apply(range(base, len(engine)))
-        engine.want(range(base, len(engine)), f"{engine.keys[node]} added it", time.time())
+        free = self.work.to_start(range(base, len(engine)))
+        engine.want(free, f"{engine.keys[node]} added it", time.time())
         return list(range(base, len(engine)))
 
     # ---- jobs that add
