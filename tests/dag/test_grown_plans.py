@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,22 @@ def test_jobs_add_jobs(mode: str, tmp_path: Path) -> None:
     dag["twice"] = Job(lambda x: 2 * x, {"x": dag["parts"]})
     outputs = dag.evaluate(tmp_path / "exp", execution_mode=mode)
     assert dict(outputs.items()) == {"parts": 14, "twice": 28}
+
+
+def added_up(values: dict[str, int], offset: int) -> int:
+    return sum(values.values()) + offset
+
+
+def parts_and_offset(n: int) -> Extend:
+    dag = DAG({f"part{k}": Job(square, {"i": k}) for k in range(n)})
+    return Extend(dag, then=partial(added_up, offset=100))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_value_of_a_job_that_adds_may_be_all_that_it_adds(mode: str, tmp_path: Path) -> None:
+    dag = DAG({n: Job(parts_and_offset, {"n": n}, may_add=()) for n in (0, 3)})
+    outputs = dag.evaluate(tmp_path / "exp", execution_mode=mode)
+    assert dict(outputs.items()) == {0: 100, 3: 105}
 
 
 @pytest.mark.parametrize("mode", ["thread", "subprocess"])

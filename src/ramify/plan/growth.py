@@ -6,6 +6,7 @@ the last of an id counts. What was written and never committed is harmless: noth
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -14,27 +15,19 @@ from typing import Final
 import msgspec
 
 from ramify.errors import StorageError
-from ramify.plan.definition import CodeNote, Definition
+from ramify.plan.definition import Definition, Growth
 from ramify.plan.folder import NewPlan, write_literals
 from ramify.plan.opened import Plan
 from ramify.plan.paths import GROWN, GROWN_NOTES
 
 _definitions: Final = msgspec.json.Decoder(Definition)
-
-
-class Growth(msgspec.Struct, omit_defaults=True):
-    """One line of the notes: what came with some definitions."""
-
-    definitions: list[str]
-    codes: dict[str, CodeNote] = {}
-    folders: dict[str, list[str]] = {}
-
-
 _notes: Final = msgspec.json.Decoder(Growth)
 
 
 def write_growth(plan: Plan, new: NewPlan) -> None:
     """Writes definitions, and what they need, beside those of the plan, and has them count.
+
+    The definitions come last: a worker that sees that there are more reads the notes as well.
 
     Raises `StorageError` where the disk refuses, `UnpicklableError` for an argument that cannot be written;
     nothing refers to what was written until then.
@@ -42,8 +35,8 @@ def write_growth(plan: Plan, new: NewPlan) -> None:
     fresh = {name: note for name, note in new.codes.items() if name not in plan.codes}
     write_literals(plan.path, new)
     note = Growth([d.id for d in new.definitions], fresh, new.folders)
-    _append(os.path.join(plan.path, GROWN), msgspec.json.Encoder().encode_lines(new.definitions))
     _append(os.path.join(plan.path, GROWN_NOTES), msgspec.json.Encoder().encode_lines([note]))
+    _append(os.path.join(plan.path, GROWN), msgspec.json.Encoder().encode_lines(new.definitions))
     plan.take_growth(new.definitions, fresh, new.folders)
 
 
@@ -78,14 +71,26 @@ def _lines(path: str) -> Iterable[bytes]:
 
 
 def _append(path: str, data: bytes) -> None:
-    """One write; a line that an earlier driver left half is ended first, so that it hides no other."""
+    """Adds whole lines; what a driver before this one left of a line is cut off, as nobody counts it."""
     try:
-        with open(path, "ab+", buffering=0) as file:
-            end = file.tell()
-            if end:
-                file.seek(end - 1)
-                if file.read(1) != b"\n":
-                    data = b"\n" + data
-            file.write(data)
+        with open(path, "rb+" if os.path.exists(path) else "xb+", buffering=0) as file:
+            file.seek(_end_of_lines(file))
+            file.truncate()
+            left = memoryview(data)
+            while left:
+                left = left[file.write(left) :]
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}", path=path) from error
+
+
+def _end_of_lines(file: io.FileIO) -> int:
+    """Where the last whole line ends."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - 1024)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
