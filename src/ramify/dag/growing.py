@@ -145,7 +145,7 @@ class Growing:
             raise UnknownKeyError(f"the run of this graph has no rule and no node {what!r:.80}", key=what)
         told = str(by_name("waiting_for", "why_node")(engine, number))
         adder = self._adder_of(number)
-        return told if adder is None else f"{told}; {adder} added it"
+        return told if adder is None or f"{adder} added it" in told else f"{told}; {adder} added it"
 
     def _adder_of(self, node: int) -> str | None:
         """The rule or the job that added a node, in words; None for one that nobody did."""

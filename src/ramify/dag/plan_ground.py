@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from ramify.core.rule_keys import called
 from ramify.core.table import BAD, REST
 from ramify.dag.compile import Existing, compile_growth
 from ramify.dag.extend import Extend, itself, then_with
@@ -222,7 +223,7 @@ class PlanGround:
         self.work.keep_codes(new.codes)
         engine.grew(node, attempt, rows, time.time(), {**facts, "definitions": [d.id for d in fresh]})
         self.settings.apply(range(base, len(engine)))
-        engine.want(range(base, len(engine)), f"{engine.keys[node]} added it", time.time())
+        engine.want(range(base, len(engine)), f"{called(engine.keys[node])} added it", time.time())
         return list(range(base, len(engine)))
 
     # ---- jobs that add
