@@ -199,3 +199,45 @@ def test_rules_and_jobs_that_add_run_in_an_executor_of_the_user(tmp_path: Path) 
         assert with_rules().evaluate(tmp_path / "one", executor=pool)["total"] == 14
         dag = DAG({"parts": Job(split, {"n": 4}, may_add=())})
         assert dag.evaluate(tmp_path / "two", executor=pool)["parts"] == 14
+
+
+def undeclared() -> Extend:
+    return Extend(DAG({"x": Job(four)}))
+
+
+class Unreadable:
+    def __reduce__(self) -> Any:
+        return broken, ()
+
+
+def broken() -> None:
+    raise OSError("it is read elsewhere")
+
+
+def unreadable() -> Extend:
+    return Extend(DAG({"x": Job(square, {"i": Unreadable()})}))
+
+
+@pytest.mark.parametrize("mode", ["thread", "process"])
+@pytest.mark.parametrize("other", [None, ()])
+def test_a_job_that_adds_and_does_not_say_so_fails_with_what_to_say(
+    mode: str, other: Any, tmp_path: Path
+) -> None:
+    dag = DAG({"a": Job(undeclared), "b": Job(four, may_add=other)})
+    with pytest.raises(DAGExecutionError, match=r"job 'a' failed: GrowthError: 'a' returned .*may_add=\(\)"):
+        dag.evaluate(tmp_path / "exp", execution_mode=mode, on_failure="continue")
+    assert (tmp_path / "exp/outputs/b.json").exists()
+
+
+def test_a_growth_that_cannot_be_read_fails_its_job_alone(tmp_path: Path) -> None:
+    dag = DAG({"a": Job(unreadable, may_add=()), "b": Job(four)})
+    with pytest.raises(DAGExecutionError, match="job 'a' failed: OSError: it is read elsewhere"):
+        dag.evaluate(tmp_path / "exp", execution_mode="process", on_failure="continue")
+    assert (tmp_path / "exp/outputs/b.json").exists()
+
+
+def test_the_deadline_of_a_node_that_a_rule_adds_is_kept(tmp_path: Path) -> None:
+    dag = DAG({"a": Job(four)})
+    dag.add_rule(after("a"), lambda view: view.submit(four, name="b", deadline=77), name="adds")
+    dag.evaluate(tmp_path / "exp", execution_mode="thread")
+    assert '"deadline":77.0' in (tmp_path / "exp/plan/grown.jsonl").read_text()

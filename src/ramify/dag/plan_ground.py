@@ -20,13 +20,12 @@ from ramify.dag.graph_view import NodeView
 from ramify.dag.growth_view import Growth, NewNode, Placed
 from ramify.dag.job import Job
 from ramify.dag.node import Node
-from ramify.dag.recipe import NodeJob, by_names
+from ramify.dag.recipe import NodeJob, by_names, policy_of
 from ramify.errors import DuplicateKeyError, GraphError, GrowthError, JobError
 from ramify.plan.definition import Definition
 from ramify.plan.growth import write_growth
-from ramify.plan.policy import make_policy
 from ramify.run.ends import exception_of, told_before
-from ramify.run.growing import Pass
+from ramify.run.growing import Pass, undeclared
 from ramify.values import deserialize
 from ramify.values.substitution import find, replace
 from ramify.worker.attempt import take_extension
@@ -184,13 +183,7 @@ class PlanGround:
             known = jobs[id(item)] = NodeJob(func, named)
             known.after = tuple(stand(one) if not isinstance(one, Job) else one for one in item.after)
             if item.options is not None:
-                known.policy = make_policy(
-                    retries=0 if item.options.retry is None else item.options.retry,
-                    timeout=item.options.timeout,
-                    resources=item.options.amounts(),
-                    tags=item.options.tags,
-                    may_add=item.options.may_add,
-                )
+                known.policy = policy_of(item.options)
         return known
 
     def _stand(self, one: Any, jobs: dict[int, Job]) -> Job:
@@ -230,19 +223,15 @@ class PlanGround:
 
     def extension(self, node: int, attempt: int) -> Pass:
         """The pass that an attempt comes to which returned an `Extend`."""
-        extend = take_extension(self.plan.outputs, self.work.token(node, attempt))
-        return Pass("ok", settle=partial(self._settle, extend))
+        return Pass("ok", settle=self._settle)
 
-    def _settle(self, extend: Extend, node: int, attempt: int) -> None:
+    def _settle(self, node: int, attempt: int) -> None:
+        extend: Extend = take_extension(self.plan.outputs, self.work.token(node, attempt))
         key = self.engine.keys[node]
         definition = self._definition(node)
         may_add = definition.policy.may_add
         if may_add is None:
-            raise GrowthError(
-                f"{key!r} returned an Extend and does not say what it may add: say may_add=() for a job that "
-                "adds nodes below its own key alone",
-                rule=key,
-            )
+            raise undeclared(key)
         for job_key, tags in Placed(key, extend.dag, None).jobs():
             strange = [tag for tag in tags if tag not in may_add]
             if strange:
