@@ -241,3 +241,41 @@ def test_the_deadline_of_a_node_that_a_rule_adds_is_kept(tmp_path: Path) -> None
     dag.add_rule(after("a"), lambda view: view.submit(four, name="b", deadline=77), name="adds")
     dag.evaluate(tmp_path / "exp", execution_mode="thread")
     assert '"deadline":77.0' in (tmp_path / "exp/plan/grown.jsonl").read_text()
+
+
+def listed(parts: list[int]) -> list[int]:
+    return parts
+
+
+def below_values(view: Any) -> None:
+    """Adds below a job that is there, below one that is new, and a job above what is new."""
+    view.attach(DAG({"p": Job(square, {"i": 5})}), under="a")
+    view.submit(square, 6, name="q")
+    view.submit(square, 7, name="q/z")
+    view["s/t"] = Job(square, {"i": 8})
+    view.add_rule(after("s/t", "q", "q/z"), above_scopes, name="above")
+
+
+def above_scopes(view: Any) -> None:
+    view["s"] = Job(square, {"i": 9})
+    view.add_rule(after("s"), gather_all, name="gather")
+
+
+def gather_all(view: Any) -> None:
+    keys = ("a", "a/p", "q", "q/z", "s/t", "s")
+    view.submit(listed, [view[key] for key in keys], name="all")
+    view.submit(listed, [node.result for node in view.nodes(*keys)], name="seen")
+
+
+@pytest.mark.parametrize("mode", ["thread", "process"])
+def test_what_is_added_below_a_job_leaves_its_value_alone(mode: str, tmp_path: Path) -> None:
+    dag = DAG({"a": Job(four)})
+    dag.add_rule(after("a"), below_values, name="below")
+    outputs = dag.evaluate(tmp_path / "exp", execution_mode=mode)
+    assert outputs["all"] == [4, 25, 36, 49, 64, 81]
+    assert outputs["seen"] == [4, 25, 36, 49, 81, 64]
+    assert (outputs["a"], outputs["q"], outputs["s"]["t"]) == (4, 36, 64)
+    again = DAG({"a": Job(four)})
+    again.add_rule(after("a"), below_values, name="below")
+    assert again.evaluate(tmp_path / "exp", execution_mode=mode, reuse="auto")["all"] == outputs["all"]
+    assert '"s"' in (tmp_path / "exp/plan/grown.jsonl").read_text()

@@ -6,7 +6,7 @@ Definitions are written first; the journal's record of the growth commits them; 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -51,6 +51,8 @@ class PlanGround:
         self.asks: Callable[[int], Any]
         self.added: dict[int, list[int]] = {}
         """What each job has added, by its number."""
+        self._known_scopes: set[str] = set()
+        self._scoped = 0
 
     # ---- looking
 
@@ -171,7 +173,28 @@ class PlanGround:
                 placed.append((item.key, self._with_references(item.entry, jobs), after))
             else:
                 placed.append((item.key, self._job_of(item, jobs), None))
-        return compile_growth(placed, rules, self.plan.path)
+        return compile_growth(placed, rules, self.plan.path, apart=self._apart(items))
+
+    def _apart(self, items: Sequence[NewNode | Placed]) -> dict[str, str]:
+        """The new keys that cannot be outputs, and whose they are: a value is in their place or above it."""
+        taken, scopes = self.engine.number, self._scopes()
+        fresh = {id(i): [i.key] if isinstance(i, NewNode) else [k for k, _ in i.jobs()] for i in items}
+        new = {key for keys in fresh.values() for key in keys}
+        found: dict[str, str] = {}
+        for item in items:
+            for key in (item.key, *fresh[id(item)]):
+                owner = next((above for above in scopes_of(key) if above in taken or above in new), None)
+                if owner is not None or (key in new and key in scopes):
+                    found.setdefault(item.key, owner or key)
+        return found
+
+    def _scopes(self) -> set[str]:
+        """The keys of all scopes that nodes are in, so far."""
+        keys = self.engine.keys
+        for number in range(self._scoped, len(keys)):
+            self._known_scopes.update(scopes_of(keys[number]))
+        self._scoped = len(keys)
+        return self._known_scopes
 
     def _job_of(self, item: NewNode, jobs: dict[int, Job]) -> Job:
         """The job that a new node is; those among its arguments were made before it."""
@@ -300,3 +323,15 @@ class PlanGround:
         """A job had added these before the driver died: it goes on from there."""
         self.added.setdefault(node, []).extend(n for n in added if n not in self.added.get(node, ()))
         self._pass_of(node, partial(self._look_at_added, node))
+
+
+def scopes_of(key: str) -> Iterator[str]:
+    """The keys of the scopes that a key is in, the innermost first.
+
+    >>> list(scopes_of("map/3/stage1"))
+    ['map/3', 'map']
+    """
+    place = key.rfind("/")
+    while place > 0:
+        yield key[:place]
+        place = key.rfind("/", 0, place)

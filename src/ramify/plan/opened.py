@@ -52,6 +52,8 @@ class Plan:
         self._drafted: dict[str, list[str]] | None = None
         self._later: dict[str, list[str]] | None = None
         self._driven = False
+        self._has_looked = False
+        """Whether somebody has looked for definitions that came since the plan was made."""
         self._grown = bytearray()
         self._builder = GraphBuilder()
 
@@ -204,6 +206,7 @@ class Plan:
 
         The driver's own object is told by `take_growth`.
         """
+        self._has_looked = True
         if self._driven:
             return
         path = os.path.join(self.path, GROWN)
@@ -356,6 +359,8 @@ class Plan:
         """The definition with this id: parsed already, or looked for in the text."""
         if self._all is not None:
             return self._all.get(above)
+        if not self._has_looked:
+            self.refresh()
         known = self._some.get(above)
         if known is None:
             mark = b'{"id":' + _encode(above) + b","
