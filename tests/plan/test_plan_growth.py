@@ -30,7 +30,7 @@ def test_a_line_that_a_killed_driver_left_half_is_cut_off(file: str, half: bytes
     with (tmp_path / "plan" / file).open("ab") as grown:
         grown.write(half)
     grow(plan, "c")
-    definitions, notes = read_growth(plan.path)
+    definitions, notes = read_growth(plan.path, 2)
     assert [d.id for d in definitions] == ["b", "c"]
     assert [note.definitions for note in notes] == [["b"], ["c"]]
     assert list(read_plan(plan.path).definitions) == ["a", "b", "c"]

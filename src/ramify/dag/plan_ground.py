@@ -234,10 +234,14 @@ class PlanGround:
         for definition in fresh:
             if definition.id in engine.number:
                 raise DuplicateKeyError(f"{definition.id!r} has another node", key=definition.id)
-        write_growth(self.plan, new)
-        rows = self.work.take_growth(new.definitions)
-        self.work.keep_codes(new.codes)
-        engine.grew(node, attempt, rows, time.time(), {**facts, "definitions": [d.id for d in fresh]})
+        undo = write_growth(self.plan, new)
+        try:
+            rows = self.work.take_growth(new.definitions)
+            self.work.keep_codes(new.codes)
+            engine.grew(node, attempt, rows, time.time(), {**facts, "definitions": [d.id for d in fresh]})
+        except BaseException:
+            undo()
+            raise
         self.settings.apply(range(base, len(engine)))
         engine.want(range(base, len(engine)), f"{called(engine.keys[node])} added it", time.time())
         return list(range(base, len(engine)))

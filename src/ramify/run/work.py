@@ -71,6 +71,8 @@ class PlanWork:
         """The definitions of rules, by node."""
         self.grown: list[tuple[int, list[int], dict[str, Any]]] = []
         """What the driver before this one had added: who added which nodes, and the facts of it."""
+        self.is_written = False
+        """Whether the journal has the graph already."""
         self.known_ids = {d.id for d in self.definitions}
         self._reuse = reuse
         self._points = [plan.points(d) for d in self.definitions]
