@@ -62,7 +62,9 @@ class LiveExtender:
         self.engine.want(new, f"{key} added it", now)
         self.run.policy.spent[node] = attempt
         open_ones = [n for n in new if not REST[self.engine.state[n]]]
-        self.engine.slept(node, attempt, open_ones or new, now)
+        self.engine.slept(node, attempt, open_ones, now)
+        if not open_ones:
+            self.engine.woken(node, "it added nothing", now)
 
     def adder_of(self, node: int) -> str | None:
         """The key of the node that added a node; None where none did."""

@@ -139,7 +139,7 @@ class RuleBook(RuleWords):
         self._readers = {}
         self._due = {}
         self._resting: dict[int, None] = {}
-        self._deferred: dict[int, None] = {}
+        self._deferred = {}
         """Rules whose growth somebody put off, and will be asked about again."""
         self._acted_on: dict[str, list[int]] = {}
         self._acted_on_near = Patterns()

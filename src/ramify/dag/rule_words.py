@@ -56,6 +56,7 @@ class RuleWords:
     growths_left: int | None
     _open: dict[int, None]
     _due: dict[int, None]
+    _deferred: dict[int, None]
     _readers: dict[Read, dict[int, None]]
 
     def __init__(self) -> None:
@@ -128,6 +129,8 @@ class RuleWords:
         entry = self.entries[node]
         if entry.refused:
             return "was refused"
+        if node in self._deferred:
+            return "waits for leave to grow: it was put off, and is asked about again"
         if self.growths_left == 0 and (node in self._due or not entry.reads):
             return FOR_LEAVE
         if not entry.reads:
@@ -167,7 +170,8 @@ class RuleWords:
             return f"{self.node_called(what)!r}, {how}"
         if kind == "rest":
             left = [n for n in what if not REST[engine.state[n]]]
-            return f"{self.node_called(left[0])!r} and {len(left) - 1} more to end" if left else ""
+            more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+            return f"{self.node_called(left[0])!r}{more} to end" if left else ""
         if kind == "closed" and not was:
             return f"closed({what!r}): {self._told_blockers(node, what)}"
         return {"all": "a change of the graph", "rules": "a change of the rules"}.get(kind, "")
