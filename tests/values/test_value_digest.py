@@ -2,6 +2,7 @@
 
 import array
 import collections
+import copyreg
 import dataclasses
 import datetime as dt
 import decimal
@@ -370,6 +371,18 @@ def test_the_same_under_every_hash_seed():
         )
         printed.add(done.stdout)
     assert printed == {str([digest_value(v) for v in DIFFERENT if v is not shout]) + "\n"}
+
+
+@pytest.mark.parametrize(("home", "counts"), [("msgspec", False), (__name__, True)])
+def test_what_a_library_registers_for_the_classes_of_others_does_not_count(monkeypatch, home, counts):
+    before = digest_value([ValueError("a")])
+
+    def reduce(error):
+        return ValueError, ("another",)
+
+    reduce.__module__ = home
+    monkeypatch.setitem(copyreg.dispatch_table, ValueError, reduce)
+    assert (digest_value([ValueError("a")]) != before) == counts
 
 
 # ---- declared inputs
