@@ -33,6 +33,7 @@ _SKIPPED: Final = frozenset(
     )
 )
 _OF_A_MEMBER: Final = frozenset(("_value_", "_name_", "__objclass__", "_sort_order_", "_inverted_"))
+_SUNDER: Final = re.compile("_.*_$")
 _FLAGS: Final = ("init", "repr", "hash", "compare", "kw_only")
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
 
@@ -110,7 +111,9 @@ def _is_machinery(cls: type, name: str) -> bool:
         if name in ("__new__", "_generate_next_value_"):
             inner = getattr(value, "__func__", value)
             return origin_of(getattr(inner, "__module__", None)).kind != "own"
-        return name in cls.__members__ or not isinstance(value, functions)
+        return name in cls.__members__ or (
+            _SUNDER.match(name) is not None and not isinstance(value, functions)
+        )
     return type(value).__name__ in ("_tuplegetter", "_abc_data")
 
 

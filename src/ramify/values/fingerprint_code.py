@@ -7,6 +7,7 @@ between minor versions of Python, so the version is part of every fingerprint.
 
 from __future__ import annotations
 
+import itertools
 import opcode
 import re
 import sys
@@ -37,6 +38,9 @@ _IMPORT: Final = _MAP["IMPORT_NAME"]
 _IMPORT_FROM: Final = _MAP["IMPORT_FROM"]
 _STORE_NAME: Final = _MAP["STORE_NAME"]
 _STORE_GLOBAL: Final = _MAP["STORE_GLOBAL"]
+_BRINGS: Final = frozenset((_IMPORT, _IMPORT_FROM, _MAP["POP_TOP"]))
+"""What stands before an import is stored: the last, where it is `import a.b as c`."""
+
 _LOCAL: Final = re.compile(r"(LOAD|STORE)_(?:FAST(?:_BORROW)?|DEREF|CLASSDEREF|FROM_DICT_OR_DEREF)")
 _DOES: Final = {op: found[1] for name, op in _MAP.items() if (found := _LOCAL.match(name))}
 """Whether an instruction loads or stores a local variable."""
@@ -91,7 +95,8 @@ class Scan:
 
     `chains` are the global names that it reads, each with the attributes that are read of it at once:
     `("helpers", "clean")`. `asks` are attributes by which code asks about code; `imports_by_name` tells
-    whether it calls what imports a module by a text.
+    whether it calls what imports a module by a text, and `texts` are those in it then. `lends` are the global
+    names that it imports something under.
     """
 
     token: bytes
@@ -99,6 +104,8 @@ class Scan:
     imports: tuple[Import, ...]
     asks: tuple[str, ...]
     imports_by_name: bool
+    texts: tuple[str, ...] = ()
+    lends: frozenset[str] = frozenset()
 
 
 Instruction = tuple[int, int]
@@ -130,13 +137,25 @@ def _scan(code: types.CodeType) -> Scan:
     imports = list(_imports(code, instructions)) if any(op == _IMPORT for op, _ in instructions) else []
     asks = _ASKS.intersection(code.co_names)
     by_name = not _IMPORTERS.isdisjoint(code.co_names)
+    lends = frozenset(_lent(code, instructions)) if imports else frozenset()
     for inner in nested:
         chains.update(dict.fromkeys(inner.chains))
         imports += inner.imports
         asks = asks.union(inner.asks)
         by_name = by_name or inner.imports_by_name
+        lends |= inner.lends
     token = _token(code, instructions, index_at)
-    return Scan(token, tuple(chains), tuple(dict.fromkeys(imports)), tuple(sorted(asks)), by_name)
+    told = tuple(dict.fromkeys(imports)), tuple(sorted(asks))
+    return Scan(token, tuple(chains), *told, by_name, tuple(texts_in(code)) if by_name else (), lends)
+
+
+def texts_in(code: types.CodeType) -> Iterator[str]:
+    """The texts among the constants of the code and of what is nested in it."""
+    for held in code.co_consts:
+        if isinstance(held, types.CodeType):
+            yield from texts_in(held)
+        elif isinstance(held, str):
+            yield held
 
 
 def _instructions(code: types.CodeType) -> tuple[list[Instruction], list[int]]:
@@ -287,12 +306,19 @@ def _imported(
             yield Import(module, level, code.co_names[arg], _chains_of(code, variable), variable)
 
 
+def _lent(code: types.CodeType, instructions: list[Instruction]) -> Iterator[str]:
+    """The global names that an import in a function is stored under."""
+    for (before, _), (op, arg) in itertools.pairwise(instructions):
+        if op == _STORE_GLOBAL and before in _BRINGS:
+            yield code.co_names[arg]
+
+
 def _bound(code: types.CodeType, instructions: list[Instruction], place: int) -> tuple[str | None, int]:
     """The name that an import is stored under, and through how many steps down it went."""
     steps = 0
     for op, arg in instructions[place : place + 12]:
-        if op == _STORE_GLOBAL:
-            return None, steps  # any function of the module may use it
+        if op == _STORE_GLOBAL or (op == _STORE_NAME and code.co_name != "<module>"):
+            return None, steps  # any function of the module may use it, or any who has the class
         if op == _STORE_NAME:
             return code.co_names[arg], steps
         if _DOES.get(op) == "STORE":

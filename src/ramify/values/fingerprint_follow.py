@@ -17,9 +17,9 @@ from ramify.errors import UndigestableError
 from ramify.values.canonical import ATOMS, Code, Walk
 from ramify.values.canonical_objects import begin, registry_of
 from ramify.values.fingerprint_class import visit_class
-from ramify.values.fingerprint_code import scan
+from ramify.values.fingerprint_code import scan, texts_in
 from ramify.values.fingerprint_late import LateImports
-from ramify.values.fingerprint_modules import follow_module, resolve
+from ramify.values.fingerprint_modules import IMPORTER, follow_module, resolve
 from ramify.values.fingerprint_names import (
     MISSING,
     Numbers,
@@ -229,14 +229,18 @@ class Follower(Code):
         found = scan(code)
         self.parts[f"code of {label}"] = ""  # its place is before those that it reaches
         refs = []
+        by_name = found.imports_by_name
         for chain in found.chains:
-            ref = resolve(self, namespace, chain, label)
+            ref = "" if chain[0] in found.lends else resolve(self, namespace, chain, label)
             if ref:
                 refs.append(self.ref(f"{'.'.join(chain)}={ref}"))
+            by_name = by_name or ref == IMPORTER  # whatever it is called here
         for wanted in found.imports:
             refs += [self.ref(ref) for ref in self.late.imported(wanted, namespace, label)]
-        if found.imports_by_name:
-            refs += [self.ref(ref) for ref in self.late.named_in(code, label)]
+        if by_name:
+            held = [namespace.get(chain[0]) for chain in found.chains]
+            texts = [*texts_in(code), *(text for text in held if isinstance(text, str))]
+            refs += [self.ref(ref) for ref in self.late.named_in(texts, namespace, label)]
         for name in found.asks:
             self.unfollowed[f".{name}{told_in(label)}"] = None
         self.parts[f"code of {label}"] = digest_of(found.token, *sorted(refs))
