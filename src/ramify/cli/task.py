@@ -44,7 +44,7 @@ def task(
 
     `task kill KEY` ends all its processes, `task tail KEY` follows its logs, `task ps KEY` lists its
     processes, `task env KEY` prints its variables for a shell, `task state KEY` its state. A task is known
-    once a run has begun it.
+    once `prepare` or a run has met it; what it came to by hand, the next run takes from there.
 
     Example: ramify task merge -pid data/run1 --wait
     """
@@ -105,10 +105,10 @@ def _run(
     """In a process of its own, so that it can be left alone; the exit code is the task's where it waits."""
     import subprocess
 
-    from ramify.pipeline.by_hand import read_task
+    from ramify.pipeline.by_hand import task_now
 
     _refuse_if_run(here)
-    read_task(folder.control)
+    task_now(folder.control)  # what is wrong with it is told here, and not behind the scenes
     words = [] if at_step is None else ["--at-step", str(at_step)]
     command = [sys.executable, "-m", "ramify.pipeline.by_hand", folder.control, "run", *words]
     log = _size(folder.log)

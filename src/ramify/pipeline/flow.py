@@ -18,6 +18,7 @@ from ramify.pipeline.definition import TaskDefinition, TaskResult
 from ramify.pipeline.dsl import Generator
 from ramify.pipeline.generator_rule import GeneratorRule, task_job
 from ramify.pipeline.instance import CONTROL, ENGINE, OUTPUT
+from ramify.pipeline.kept import Kept, write_kept
 from ramify.pipeline.opened import OpenInstance, Restarts, close_instance, open_instance
 from ramify.pipeline.pipeline import Pipeline, create_pipeline
 from ramify.pipeline.progress import COMPLETED
@@ -41,14 +42,16 @@ class DiskProgress:
         self.here = here
 
     def state(self, key: str) -> str:
-        """What the task's state file says."""
+        """What the task's state file says; completed is what has a result."""
         state = self.here.instance.task(key).state()
-        return "waiting" if state is None else str(state)
+        if state is None or (str(state) == COMPLETED and self.here.known(key) is None):
+            return "waiting"
+        return str(state)
 
     def result(self, key: str) -> TaskResult | None:
         """The result of a completed task."""
-        stored = self.here.stored(key) if self.state(key) == COMPLETED else None
-        return None if stored is None else stored.result()
+        known = self.here.known(key) if self.state(key) == COMPLETED else None
+        return None if known is None else known.result()
 
     def output_folder(self, key: str) -> str:
         """Where a task puts its files."""
@@ -183,8 +186,11 @@ def forget_results(instance_dir: str | os.PathLike[str], keys: Iterable[str]) ->
     """Has the next run do these tasks again; their files and states stay until then."""
     from ramify.dag.outputs import clear_outputs
 
-    plan = places_in(instance_dir)[0]
-    wanted = {encode_key(key) for key in keys}
+    here, plan = OpenInstance(os.path.abspath(instance_dir)), places_in(instance_dir)[0]
+    chosen = list(keys)
+    for key in chosen:
+        here.forget_by_hand(key)
+    wanted = {encode_key(key) for key in chosen}
     if wanted and is_plan(plan):
         known = wanted.intersection(read_plan(plan).job_ids())
         if known:
@@ -206,12 +212,14 @@ def prepare(target: Pipeline | Generator, instance_dir: str | os.PathLike[str]) 
     """Makes the folders of all tasks that are known now, and runs nothing; returns the tasks."""
     made, here = sweep_of(target, instance_dir)
     here.instance.prepare()
-    completed = {key for key in made.definitions if DiskProgress(here).state(key) == COMPLETED}
+    progress = DiskProgress(here)
+    completed = {key for key in made.definitions if progress.state(key) == COMPLETED}
     for key, definition in made.definitions.items():
         folder = here.instance.task(key)
         if folder.state() in (None, *_NOT_BEGUN):
             is_ready = all(parent in completed for parent in parents_of(definition))
             folder.put_state(TaskState("ready" if is_ready else "waiting"))
+            write_kept(Kept(definition, {}), here.instance)
     return list(made.definitions.values())
 
 

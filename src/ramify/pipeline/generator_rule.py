@@ -118,6 +118,7 @@ def task_job(definition: TaskDefinition, made: Sweep, here: OpenInstance, plan_p
     functions = made.functions.get(key, ())
     code_folder = here.instance.code_folder
     own = definition_fingerprint(definition, code_folder, functions)
+    here.codes[key] = own.digest
     note = CodeNote(own.digest, own.parts, tuple(own.unsound), tuple(own.unfollowed))
     parents = parents_of(definition)
     policy = msgspec.structs.replace(

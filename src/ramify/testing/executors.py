@@ -10,6 +10,7 @@ Needs pytest. The flags say what an executor can; what it cannot is skipped, wit
 from __future__ import annotations
 
 import os
+import shlex
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -285,7 +286,12 @@ class ExecutorContract:
         self.shut_down(again)
         assert threading.active_count() <= threads
         assert descriptors() <= opened
-        assert {child.pid for child in psutil.Process().children(recursive=True)} <= children
+        assert self._children_but(children) == []
+
+    def _children_but(self, known: set[int]) -> list[str]:
+        """What this process has started besides, by its command."""
+        found = [child for child in psutil.Process().children(recursive=True) if child.pid not in known]
+        return [f"{child.pid} {shlex.join(child.cmdline())}" for child in found if child.is_running()]
 
     def shut_down(self, bench: Bench) -> None:
         """For what the executor itself must not end: the pool that it was given."""
