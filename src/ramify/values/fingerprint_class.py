@@ -43,8 +43,12 @@ def visit_class(follower: Follower, label: str, cls: type) -> None:
     bases = [follower.follow(base, label) for base in (type(cls), *cls.__bases__)]
     shape = [text_token(follower.number(f"({base}")) for base in bases]
     namespace = vars(cls)
-    follower.classes.append((cls, cls.__bases__, len(namespace)))
-    for other in sorted(_registered(cls), key=label_of):
+    follower.classes.append((cls, cls.__bases__))
+    follower.sizes.append((namespace, len(namespace)))
+    registered = registered_with(cls)
+    if registered is not None:
+        follower.registered.append((cls, registered))
+    for other in sorted(registered or (), key=label_of):
         shape.append(text_token(follower.number(f"registers {follower.follow(other, label)}")))
     for name in sorted(namespace):
         if name in _SKIPPED or name.startswith("__pydantic_") or _is_machinery(cls, name):
@@ -60,13 +64,16 @@ def visit_class(follower: Follower, label: str, cls: type) -> None:
     follower.parts[f"class {label}"] = digest_of(*shape)
 
 
-def _registered(cls: type) -> list[type]:
-    """The classes that were registered with an abstract base class; the rest of its state is a cache."""
+def registered_with(cls: type) -> list[type] | None:
+    """The classes that were registered with an abstract base class, None for another class.
+
+    The rest of what such a class keeps is a cache.
+    """
     if "_abc_impl" not in vars(cls):
-        return []
+        return None
     get_dump: Any = vars(sys.modules["_abc"])["_get_dump"]
     found = [reference() for reference in get_dump(cls)[0]]
-    return [other for other in found if other is not None]
+    return sorted((other for other in found if other is not None), key=id)
 
 
 def _attribute(follower: Follower, label: str, cls: type, name: str, value: Any) -> tuple[str, str]:
@@ -124,7 +131,7 @@ def _fields(follower: Follower, label: str, cls: type) -> None:
         named: dict[str, Any] = dict(cls.__members__)
         aliases = sorted((name, member.name) for name, member in named.items())
         boundary = getattr(vars(cls).get("_boundary_"), "name", None)
-        told = [(m.name, m.value, _beside(cls, m)) for m in members]
+        told = [(m.name, m.value, _beside(follower, cls, m)) for m in members]
         follower.value(f"members of {label}", (told, aliases, boundary))
         return
     namespace = vars(cls)
@@ -136,9 +143,11 @@ def _fields(follower: Follower, label: str, cls: type) -> None:
             follower.value(f"fields of {label}", namespace[name])
 
 
-def _beside(cls: type, member: Any) -> dict[str, Any]:
+def _beside(follower: Follower, cls: type, member: Any) -> dict[str, Any]:
     """What a member of an enumeration holds beside its value."""
     held = getattr(member, "__dict__", {})
+    follower.sizes.append((held, len(held)))
+    follower.watched += [(held, name, item) for name, item in held.items()]
     own = {name: item for name, item in held.items() if name not in _OF_A_MEMBER}
     return {n: v for n, v in own.items() if type(getattr(cls, n, None)) is not functools.cached_property}
 

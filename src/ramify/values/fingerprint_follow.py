@@ -51,9 +51,9 @@ _C_CODE: Final = (
 class Follower(Code):
     """Collects the parts of a fingerprint. `drain()` ends it.
 
-    What must still be so for the parts to hold is kept beside them: `watched` names of namespaces,
-    `functions`, `classes` and `cells` as they were, `mutable` values with their tokens; `steady` is False
-    where that is not all.
+    What must still be so for the parts to hold is kept beside them: `watched` names of namespaces, and the
+    `sizes` of those that may get new ones, `functions`, `classes` and `cells` as they were, the classes
+    `registered` with others, `mutable` values with their tokens; `steady` is False where that is not all.
     """
 
     def __init__(self) -> None:
@@ -61,8 +61,10 @@ class Follower(Code):
         self.unsound: dict[str, None] = {}
         self.unfollowed: dict[str, None] = {}
         self.watched: list[tuple[Mapping[str, Any], str, Any]] = []
+        self.sizes: list[tuple[Mapping[str, Any], int]] = []
         self.functions: list[tuple[types.FunctionType, Any, Any, Any, int]] = []
-        self.classes: list[tuple[type, tuple[type, ...], int]] = []
+        self.classes: list[tuple[type, tuple[type, ...]]] = []
+        self.registered: list[tuple[type, list[type]]] = []
         self.cells: list[tuple[types.CellType, Any]] = []
         self.mutable: list[tuple[Any, bytes]] = []
         self.steady = True
@@ -207,6 +209,7 @@ class Follower(Code):
         names = code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount]
         keywords = function.__kwdefaults__ or {}
         self.watched += [(keywords, name, held) for name, held in keywords.items()]
+        self.sizes.append((keywords, len(keywords)))
         for name, held in (*zip(names, defaults, strict=True), *keywords.items()):
             self.held(f"default of {name}{of}", held)
         for name, held in sorted(function.__dict__.items()):

@@ -57,6 +57,7 @@ class LateImports:
             beneath = Import(text.lstrip("."), len(text) - len(text.lstrip(".")), None, ())
             names += [absolute_name(beneath, {"__package__": package}) for package in packages if package]
         refs = []
+        self._follower.steady = False
         for name in dict.fromkeys(filter(_is_dotted, names)):
             found = find_module(name)
             if found is not None and found.origin.kind == "own":
@@ -76,6 +77,7 @@ class LateImports:
         found = find_module(module)
         name = module_label(module)
         if found is None:
+            self._follower.steady = False  # it may come
             return self._without_file(module, steps, where)
         self._follower.note(found.origin)
         if found.origin.kind != "own":
