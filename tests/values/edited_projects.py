@@ -7,6 +7,7 @@ import importlib
 import inspect
 import shutil
 import sys
+import types
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -135,3 +136,28 @@ def told(function: Callable[[Any], Any]) -> str:
         return repr(asyncio.run(result) if inspect.iscoroutine(result) else result)
     except Exception as error:
         return repr(error)
+
+
+def digests(folder: Path, *, as_script: bool = False) -> dict[str, str | None]:
+    """The digests of the functions of all tables, each project of which is in `folder` for a while."""
+    sys.path.insert(0, str(folder))
+    found = {}
+    for table in sorted(file.stem for file in TABLES.glob("*.txt")):
+        for edit in edits_of(table):
+            if sys.version_info >= edit.since:
+                write(folder, edit.files)
+                function = _load_as_script(folder) if as_script else load(folder)
+                found[f"{table}: {edit.name}"] = fingerprint(function).digest
+                unload(folder)
+    sys.path.remove(str(folder))
+    return found
+
+
+def _load_as_script(folder: Path) -> Any:
+    """What `python flow.py` makes of it."""
+    unload(folder)
+    module = sys.modules["__main__"] = types.ModuleType("__main__")
+    module.__file__ = str(folder / "flow.py")
+    code = compile((folder / "flow.py").read_bytes(), module.__file__, "exec", dont_inherit=True)
+    exec(code, vars(module))
+    return vars(module)["run"]

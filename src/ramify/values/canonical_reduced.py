@@ -27,7 +27,7 @@ def reduced(walk: Walk, value: Any) -> Parts:
         taken = value.__reduce_ex__(4) if by_type is None else by_type(value)
     except Exception as error:
         raise UndigestableError(f"a {type_name(value)} has no stable digest ({error})") from error
-    return _of_reduced(value, taken)
+    return _of_reduced(walk, value, taken)
 
 
 def _registered(kind: type) -> Any:
@@ -42,12 +42,12 @@ def _registered(kind: type) -> Any:
     return found if origin.kind != "package" or origin == origin_of(kind.__module__) else None
 
 
-def _of_reduced(value: Any, taken: Any) -> Parts:
+def _of_reduced(walk: Walk, value: Any, taken: Any) -> Parts:
     if isinstance(taken, str):
-        return compound(b"global", (text_token(f"{type_name(value)} {taken}"),))
+        return compound(b"global", (text_token(f"{walk.code.name_of(type(value))} {taken}"),))
     function, args = taken[:2]
     state, items, entries = (*taken[2:5], None, None, None)[:3]
-    tokens = [text_token(f"{function.__module__}.{function.__qualname__}")]
+    tokens = [text_token(walk.code.name_of(function))]
     if getattr(function, "__module__", "") not in _PICKLERS:
         tokens.append((yield function, Attr(" its maker")))
     for number, arg in enumerate(args):

@@ -6,6 +6,7 @@ import functools
 import re
 import sys
 import types
+import typing
 from enum import EnumMeta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -170,8 +171,17 @@ def _annotations(cls: type) -> dict[str, str]:
 
 
 def _text(annotation: Any) -> str:
+    """An annotation as a text, in which classes have the names that they have in labels."""
     if isinstance(annotation, str):
         return annotation
+    if isinstance(annotation, list):
+        return f"[{', '.join(map(_text, annotation))}]"
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
         return label_of(annotation)
-    return _ADDRESS.sub("", repr(annotation))
+    if isinstance(annotation, typing.ForwardRef):
+        return annotation.__forward_arg__
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is not None and args and origin is not typing.Literal:
+        return f"{_text(origin)}[{', '.join(map(_text, args))}]"
+    home = f"{type(annotation).__module__}."
+    return _ADDRESS.sub("", repr(annotation)).replace(home, f"{label_of(type(annotation))}:")
