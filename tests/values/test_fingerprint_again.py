@@ -1,7 +1,7 @@
 """The second fingerprint of a function: never another than one that is made afresh.
 
-The changes are in `edits/in_memory.txt`: each is made in the module of the function while it is loaded, and is
-taken back where it can be.
+The changes are in `edits/in_memory.txt`: each is made in the module of the function while it is loaded, and
+is taken back where it can be.
 """
 
 from __future__ import annotations

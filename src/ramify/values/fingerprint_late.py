@@ -111,7 +111,7 @@ class LateImports:
             say_if_open(self._follower, value, ".".join((module, *steps[:depth])), where)
 
     def _visit(self, module: str, found: Found, outline: Outline, steps: tuple[str, ...]) -> None:
-        """Reads a module, and of its functions those that are reached by `steps`: all, where there are none."""
+        """Reads a module, and of its functions those that `steps` reach: all, where there are none."""
         label = module_label(module)
         home = {"__name__": module, "__package__": found.package}
         waiting = [*steps[:1]] if steps else [*outline.functions]
