@@ -1,4 +1,4 @@
-"""Code that is installed without being copied is the user's own; so is a library in C beside the user's code."""
+"""Code that is installed without being copied is the user's own; so is a library in C beside it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder of installed distributions, in which `thing` 1.0 has no files of its own."""
     site = tmp_path / "site-packages"
     monkeypatch.syspath_prepend(str(site))
-    write(site / "thing-1.0.dist-info", {"RECORD": "thing-1.0.dist-info/RECORD,,\n__editable__.thing-1.0.pth,,\n"})
+    write(
+        site / "thing-1.0.dist-info",
+        {"RECORD": "thing-1.0.dist-info/RECORD,,\n__editable__.thing-1.0.pth,,\n"},
+    )
     yield site
     unload(tmp_path)
 
@@ -110,7 +113,10 @@ def test_an_install_from_a_folder_counts_with_its_files(folder: Path, site: Path
     write(folder, {"flow.py": FLOW})
     digests = set()
     for checksum in "ab":
-        info = {"RECORD": f"thing/__init__.py,,\nthing/parts.py,sha256={checksum},9\n", "direct_url.json": "{}"}
+        info = {
+            "RECORD": f"thing/__init__.py,,\nthing/parts.py,sha256={checksum},9\n",
+            "direct_url.json": "{}",
+        }
         write(site, {**THING, **{f"thing-1.0.dist-info/{file}": text for file, text in info.items()}})
         digests.add(seen(folder, site, name).digest)
     assert len(digests) == 2

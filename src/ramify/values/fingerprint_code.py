@@ -12,12 +12,13 @@ import opcode
 import re
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
 from ramify.values.canonical import ATOMS
+from ramify.values.fingerprint_jumps import Instruction, straighten
 
 _NAMES: Final = opcode.opname
 _CONSTANTS: Final = frozenset(opcode.hasconst)
@@ -27,7 +28,7 @@ _MAP: Final = {name: number for name, number in opcode.opmap.items() if number <
 """Real instructions; the table of some versions has those too that only the compiler sees."""
 
 _EXTENDED: Final = _MAP["EXTENDED_ARG"]
-_SKIPPED: Final = frozenset((_MAP["CACHE"], _MAP["NOP"]))
+_SKIPPED: Final = frozenset(_MAP[n] for n in ("CACHE", "NOP", "NOT_TAKEN") if n in _MAP)
 _SHIFTED_ATTR: Final = sys.version_info >= (3, 12)
 """From 3.12 on LOAD_ATTR is both, and the lowest bit of its argument says which."""
 
@@ -108,7 +109,7 @@ class Scan:
     lends: frozenset[str] = frozenset()
 
 
-Instruction = tuple[int, int]
+Handler = tuple[int, int, int, int]
 _scans: dict[int, tuple[types.CodeType, Scan]] = {}
 
 
@@ -187,7 +188,7 @@ def _instructions(code: types.CodeType) -> tuple[list[Instruction], list[int]]:
         while 2 * start < len(raw) and raw[2 * start] == 0:  # a jump is counted from after its caches
             start += 1
         kept[place] = op, _at(index_at, start - arg if op in _BACKWARD else start + arg)
-    return kept, index_at
+    return kept, straighten(kept, index_at, [place for place, _ in jumps])
 
 
 def _at(index_at: list[int], unit: int) -> int:
@@ -208,7 +209,7 @@ def _token(code: types.CodeType, instructions: list[Instruction], index_at: list
     head = (
         *(code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & _FLAGS),
         *names,
-        tuple(_handlers(code.co_exceptiontable, index_at)),
+        tuple(_joined(_handlers(code.co_exceptiontable, index_at))),
     )
     return sha256(repr(head).encode("utf-8", "surrogatepass") + b"".join(parts)).digest()
 
@@ -228,7 +229,7 @@ def constant_token(value: Any) -> bytes:
     return b"%s%d:%s" % (type(value).__name__.encode(), len(tokens), b"".join(tokens))
 
 
-def _handlers(table: bytes, index_at: list[int]) -> Iterator[tuple[int, int, int, int]]:
+def _handlers(table: bytes, index_at: list[int]) -> Iterator[Handler]:
     """The exception table: from, to, handler, depth; numbers of six bits each, the first marked."""
     numbers: list[int] = []
     goes_on = False
@@ -244,11 +245,25 @@ def _handlers(table: bytes, index_at: list[int]) -> Iterator[tuple[int, int, int
             yield from _handler(numbers, index_at)
 
 
-def _handler(numbers: list[int], index_at: list[int]) -> Iterator[tuple[int, int, int, int]]:
+def _handler(numbers: list[int], index_at: list[int]) -> Iterator[Handler]:
     start, length, target, depth = numbers
     begin, end, handler = (_at(index_at, n) for n in (start, start + length, target))
     if begin != end:
         yield begin, end, handler, depth
+
+
+def _joined(handlers: Iterable[Handler]) -> Iterator[Handler]:
+    """As one what meets, which the compiler leaves apart at what cannot fail."""
+    last: Handler | None = None
+    for found in handlers:
+        if last is not None and last[1:] == (found[0], *found[2:]):
+            last = last[0], *found[1:]
+            continue
+        if last is not None:
+            yield last
+        last = found
+    if last is not None:
+        yield last
 
 
 # ---- names
