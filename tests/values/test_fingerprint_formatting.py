@@ -1,4 +1,4 @@
-"""Whole modules of Python's own library: another way of writing changes nothing, one turned condition does."""
+"""Whole modules of Python: another way of writing changes nothing, and one turned condition does."""
 
 from __future__ import annotations
 
