@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 _ALONE = ""
 """In the place of the name of what is imported: nothing but the import itself."""
 
+_STALE = "its file was changed after it was imported"
+
+_looks: dict[str, tuple[Any, Outline]] = {}
+"""Of each module how it was loaded, and what was in its file then, as far as that was seen."""
+
 
 class LateImports:
     """What a follower has read of such modules: the parts `source of helpers`, `source of helpers.clean`."""
@@ -118,6 +123,8 @@ class LateImports:
         if (module, _ALONE) not in self._read:
             self._read.add((module, _ALONE))
             self._follower.parts[f"source of {label}"] = digest_of(outline.rest.token)
+            if _is_from_before(module, outline):
+                self._follower.unsound[f"{label}: {_STALE}"] = None
             self._go_on(outline.rest, home, label)
             waiting += (*outline.reads, "__getattr__")
         for name in steps[:1] or outline.imports:  # what it has from another module, and hands on
@@ -136,7 +143,7 @@ class LateImports:
         scans = outline.functions[name]
         self._follower.parts[f"source of {label}"] = digest_of(*(found.token for found in scans))
         if _is_stale(sys.modules.get(module), name, outline.bodies[name]):
-            self._follower.unsound[f"{label}: its file was changed after it was imported"] = None
+            self._follower.unsound[f"{label}: {_STALE}"] = None
         for found in scans:
             self._go_on(found, home, label)
             for first, *steps in found.chains:
@@ -165,6 +172,18 @@ class LateImports:
 def _is_dotted(text: str) -> bool:
     """Whether it may be the full name of a module."""
     return all(step.isidentifier() for step in text.split("."))
+
+
+def _is_from_before(module: str, outline: Outline) -> bool:
+    """Whether what is loaded was in the file at an earlier look, and another import would be there now.
+
+    Every load, the second one of a module too, has a spec of its own.
+    """
+    spec = getattr(sys.modules.get(module), "__spec__", None)
+    known, seen = _looks.get(module, (None, outline))
+    loaded_since = known is None and spec is not None
+    _looks[module] = spec, seen if spec is not None and (spec is known or loaded_since) else outline
+    return _looks[module][1].rest.token != outline.rest.token
 
 
 def _is_stale(loaded: types.ModuleType | None, name: str, tokens: tuple[bytes, ...]) -> bool:
