@@ -3,7 +3,7 @@
 That is its code, what it holds (closure, defaults), the functions, classes and constants of the user's own
 modules that it reaches, the versions of the distributions that it uses, and the version of Python. Comments,
 docstrings, formatting, line numbers, annotations of functions and names of files do not count; annotations of
-functions inside functions do, for they are computed there, and so may the line breaks within a pattern of `match`.
+functions inside functions do, for they are computed there, and so may line breaks inside a `match` pattern.
 
 What it cannot follow is named in `unfollowed`. Two things are not seen at all: a value (no function or class)
 that is put into a module of a library, and what an object leaves out of what pickle would take of it.
