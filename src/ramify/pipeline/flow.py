@@ -19,9 +19,10 @@ from ramify.pipeline.dsl import Generator
 from ramify.pipeline.generator_rule import GeneratorRule, task_job
 from ramify.pipeline.instance import CONTROL, ENGINE, OUTPUT
 from ramify.pipeline.kept import Kept, write_kept
-from ramify.pipeline.opened import OpenInstance, Restarts, close_instance, open_instance
+from ramify.pipeline.opened import OpenInstance, close_instance, open_instance
 from ramify.pipeline.pipeline import Pipeline, create_pipeline
 from ramify.pipeline.progress import COMPLETED
+from ramify.pipeline.restarts import Restarts
 from ramify.pipeline.states import TaskState
 from ramify.pipeline.sweep import Sweep, parents_of, sweep
 from ramify.plan.folder import NewPlan, read_plan, unwritten_plan

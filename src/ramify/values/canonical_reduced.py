@@ -23,7 +23,7 @@ def type_name(value: Any) -> str:
 def reduced(walk: Walk, value: Any) -> Parts:
     """An object, as pickle takes it: how it is made again, its state, its items. Dicts are free of order."""
     try:
-        by_type = _registered(type(value))
+        by_type = None if isinstance(value, BaseException) else _registered(type(value))
         taken = value.__reduce_ex__(4) if by_type is None else by_type(value)
     except Exception as error:
         raise UndigestableError(f"a {type_name(value)} has no stable digest ({error})") from error
@@ -33,7 +33,8 @@ def reduced(walk: Walk, value: Any) -> Parts:
 def _registered(kind: type) -> Any:
     """What `copyreg` has for the class, if its own library, Python or the user put it there.
 
-    Others do so too, once they are loaded: tblib, which Dask brings, for all exceptions.
+    Others do so too, once they are loaded: tblib, which Dask brings, for tracebacks and for all errors, which
+    say themselves how they are pickled.
     """
     found = copyreg.dispatch_table.get(kind)
     if found is None:
