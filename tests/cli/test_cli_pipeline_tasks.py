@@ -72,7 +72,7 @@ def test_restart_at_a_step_keeps_outputs_and_reset_removes_them(call: Call, proj
     assert (project / "i/output/t/f").read_text() == "a\nb\nc\n"
     assert call("restart", "t", "-pid", "i", "--reset", "--at-step", "1").code == 2
     beyond = call("restart", "t", "-pid", "i", "--at-step", "3")
-    assert beyond.code == 2 and "task 't' has no step 3: it has 3, counted from 0" in beyond.err
+    assert beyond.code == 2 and "task 't' has no step 3" in beyond.err
     assert "1 REUSE" in call("plan", "steps.py:flow", "-pid", "i").out  # and costs nothing
 
 
@@ -105,6 +105,16 @@ def test_dump_env_is_read_back_by_a_shell(call: Call, done: Path) -> None:
     shell = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=GUARD, check=True)
     assert shell.stdout == f"20|3|part.3|{done}/output/part.3/f.txt|"
     assert call("task", "env", "part.3").out == said.out
+
+
+def test_looks_at_one_task_are_documents_too(call: Call, done: Path) -> None:
+    env = call("task", "env", "part.3", "--json").document
+    assert env["key"] == "part.3" and env["variables"]["i"] == "3"
+    none = call("task", "ps", "part.3", "--json")
+    assert none.code == 1 and none.document["processes"] == []
+    ended = call("task", "kill", "part.3", "--json")
+    assert ended.code == 1 and ended.document["ended"] == 0
+    assert call("task", "tail", "part.3", "--json").code == 2
 
 
 def test_execution_times_are_those_of_the_tasks_own_logs(call: Call, done: Path) -> None:
@@ -173,3 +183,22 @@ def test_older_names_have_help_and_are_not_listed(call: Call, name: str) -> None
     said = call(name, "--help")
     assert said.code == 0 and "Example: " in said.out and "--pipeline-instance-dir" in said.out
     assert name not in COMMANDS and f"\n  {name} " not in call("--help").out
+
+
+def test_why_knows_what_a_task_was_made_of_and_asks_of_the_same_instance(call: Call, done: Path) -> None:
+    said = call("why", "part.0", "-pid", "i")
+    assert "it has no output" not in said.out.splitlines()[-2], said.out
+    assert "    one " in said.out  # whose result it was made of
+    assert said.out.splitlines()[-1] == "now  ramify why part.0 flow.py:pipeline -pid i"
+    assert call("why", "part.0", "-pid", "i", "--json").document["jobs"][0]["output"]["trace"]["parents"]
+
+
+def test_the_list_of_runs_calls_an_instance_by_its_folder(call: Call, done: Path) -> None:
+    assert call("ls").out.splitlines()[1].split()[-1] == "i"
+
+
+def test_what_an_instance_still_needs_is_no_garbage(call: Call, done: Path) -> None:
+    assert call("gc", "--json").document["garbage"] == []
+    codes = sorted(os.listdir(done / ".ramify/@run/outputs/.codes"))
+    assert call("gc", "--yes").code == 0
+    assert codes and sorted(os.listdir(done / ".ramify/@run/outputs/.codes")) == codes

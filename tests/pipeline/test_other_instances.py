@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ramify import DAGExecutionError
+from ramify.errors import UnknownRunError
 from ramify.pipeline.flow import plan_pipeline, read_result, run_pipeline
 
 
@@ -39,5 +40,5 @@ def test_completed_tasks_of_another_instance_are_read_and_count_by_content(tmp_p
 
 
 def test_another_instance_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"other is no folder: `ramify run TARGET -pid DIR` makes one"):
+    with pytest.raises(UnknownRunError, match=r"other is no folder: `ramify run TARGET -pid DIR` makes one"):
         plan_pipeline(reader, tmp_path / "i")

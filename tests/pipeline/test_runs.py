@@ -329,4 +329,4 @@ def test_tasks_that_are_meant_for_another_place_are_told(tmp_path: Path) -> None
 
     told: list[str] = []
     run_pipeline(flow, tmp_path, on_told=told.append)
-    assert told == ["'far', 'ssh': meant for Slurm or another host, and run as processes of this machine"]
+    assert told == ["'far', 'ssh': meant for Slurm or another host, and here processes of this machine"]

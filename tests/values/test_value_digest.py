@@ -2,6 +2,7 @@
 
 import array
 import collections
+import copyreg
 import dataclasses
 import datetime as dt
 import decimal
@@ -360,6 +361,13 @@ def told_digests():
     return [(repr(v)[:80], digest_value(v)) for v in DIFFERENT if v is not shout]
 
 
+def test_errors_are_the_same_where_a_library_pickles_their_tracebacks(monkeypatch):
+    """As tblib does for all classes of errors, which Dask has it do when it is imported."""
+    before = digest_value(ValueError("a"))
+    monkeypatch.setitem(copyreg.dispatch_table, ValueError, lambda error: (print, error.args))
+    assert digest_value(ValueError("a")) == before
+
+
 @pytest.mark.parametrize("seed", ["0", "1"])
 def test_the_same_under_every_hash_seed(seed):
     text = (
@@ -375,6 +383,18 @@ def test_the_same_under_every_hash_seed(seed):
     )
     pairs = zip(told_digests(), json.loads(done.stdout), strict=True)
     assert [here for here, there in pairs if here[1] != there[1]] == []
+
+
+@pytest.mark.parametrize(("home", "counts"), [("msgspec", False), (__name__, True)])
+def test_what_a_library_registers_for_the_classes_of_others_does_not_count(monkeypatch, home, counts):
+    before = digest_value(fractions.Fraction(1))
+
+    def reduce(value):
+        return fractions.Fraction, (2,)
+
+    reduce.__module__ = home
+    monkeypatch.setitem(copyreg.dispatch_table, fractions.Fraction, reduce)
+    assert (digest_value(fractions.Fraction(1)) != before) == counts
 
 
 # ---- declared inputs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import redirect_stdout
 from typing import Any
@@ -21,7 +20,7 @@ from ramify.cli.find import (
 from ramify.cli.output import json_option, paint, put_json, put_lines, verbose_option
 from ramify.cli.pipeline_options import default_instance
 from ramify.cli.reusing import latest_folder, target_name
-from ramify.run.view import RunView
+from ramify.pipeline.folders import instance_of_run
 
 
 @click.command(epilog=RUN_HELP)
@@ -49,24 +48,16 @@ def why(key: str, target: str | None, run: str | None, output: str | None, as_js
     if as_json:
         put_json({"run": view.name, "jobs": [history_document(view, job_id) for job_id in ids]})
     else:
-        put_lines(history_lines(view, ids, paint(), _instance_of(view)))
+        put_lines(history_lines(view, ids, paint(), instance_of_run(view.folder)))
     return 0
 
 
-def _instance_of(view: RunView) -> str | None:
-    """The folder of the pipeline's instance whose run it is; None for another run."""
-    root = os.path.dirname(view.plan)
-    if os.path.basename(root) != "@run" or os.path.basename(os.path.dirname(root)) != ".ramify":
-        return None
-    return os.path.dirname(os.path.dirname(root))
-
-
 def _now(key: str, target: str, folder: str | None, as_json: bool) -> int:
-    from ramify.cli.target import PipelineTarget, load_any
+    from ramify.cli.target import PipelineTarget, load_any, nothing_written
     from ramify.dag.preview import preview
     from ramify.show.why import verdict_lines, verdicts_document
 
-    with redirect_stdout(sys.stderr if as_json else sys.stdout):
+    with nothing_written(), redirect_stdout(sys.stderr if as_json else sys.stdout):
         draft = load_any(target)
         if isinstance(draft, PipelineTarget):
             from ramify.pipeline.flow import plan_pipeline

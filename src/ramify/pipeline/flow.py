@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import structs
 
-from ramify.core.keys import encode_key
+from ramify.core.keys import decode_key, encode_key
 from ramify.dag.accept import Accepted
 from ramify.dag.draft import DAG
 from ramify.dag.evaluate import evaluate_draft
@@ -20,23 +20,25 @@ from ramify.errors import ArgumentError, ModeError
 from ramify.files.lock import FolderLock
 from ramify.pipeline.definition import TaskDefinition, TaskResult
 from ramify.pipeline.dsl import Generator
+from ramify.pipeline.foresight import as_seen, foreseen, may_grow
 from ramify.pipeline.generator_rule import GeneratorRule, task_job
 from ramify.pipeline.instance import CONTROL, ENGINE
 from ramify.pipeline.kept import Kept, write_kept
 from ramify.pipeline.on_disk import DiskProgress, other_instance
-from ramify.pipeline.opened import OpenInstance, Restarts, close_instance, open_instance
-from ramify.pipeline.overview import check_instance
+from ramify.pipeline.opened import OpenInstance, close_instance, open_instance
 from ramify.pipeline.passing import quoted_list
 from ramify.pipeline.pipeline import Pipeline, create_pipeline
 from ramify.pipeline.progress import COMPLETED
+from ramify.pipeline.restarts import Restarts
 from ramify.pipeline.states import TaskState
 from ramify.pipeline.sweep import Sweep, parents_of, sweep
 from ramify.plan.definition import CodeNote
 from ramify.plan.folder import NewPlan, read_plan, unwritten_plan
 from ramify.plan.opened import Plan
-from ramify.plan.paths import file_below, is_plan
+from ramify.plan.paths import is_plan
 from ramify.rebuild.trace import Cause
 from ramify.run.assemble import elsewhere_of, fits, forced_by, input_cache
+from ramify.run.judge import Verdict
 from ramify.run.options import Options
 from ramify.run.work import PlanWork
 from ramify.stores.folder import FolderStore
@@ -122,6 +124,9 @@ def _evaluate(rule: GeneratorRule, *, max_workers: int | None, **options: Any) -
 def _tell(rule: GeneratorRule, on_told: Callable[[str], object] | None) -> None:
     passes = rule.passes()
     if on_told is not None:
+        for glob in rule.until:
+            if not any(fnmatchcase(key, glob) for key in passes.here.definitions):
+                on_told(f"--until {glob!r} fits no task")
         for line in passes.told:
             on_told(line)
         if passes.latest is not None:
@@ -130,7 +135,7 @@ def _tell(rule: GeneratorRule, on_told: Callable[[str], object] | None) -> None:
             far = [key for key, one in passes.latest.definitions.items() if one.conf.is_elsewhere]
             if far:
                 on_told(
-                    f"{quoted_list(far)}: meant for Slurm or another host, and run as processes of this machine"
+                    f"{quoted_list(far)}: meant for Slurm or another host, and here processes of this machine"
                 )
 
 
@@ -227,65 +232,26 @@ def plan_pipeline(
     `jobs`, globs of what is asked for (None: all). `ModeError` for a glob of `force` that fits no task.
     """
     made, here = sweep_of(target, instance_dir)
-    plan, new, keys, damaged = _planned(made, here)
-    outputs = places_in(here.path)[1]
+    plan, codes, damaged = _declared(made, here)
+    keys = {encode_key(key): key for key in made.definitions}
     options = Options(skip_completed=True, force=(*_fitting(force, keys, "force"), *damaged))
     work = PlanWork(
         plan,
-        FolderStore(outputs),
+        FolderStore(plan.outputs),
         "plan",
         reuse=options.what_counts,
         forced=forced_by(options.force, plan),
-        elsewhere=elsewhere_of(options, outputs),
+        elsewhere=elsewhere_of(options, plan.outputs),
         cache=input_cache(),
     )
     wanted = None if jobs is None else _fitting(jobs, keys, "jobs")
-    return _in_keys(judged(work, wanted), keys, damaged, new.codes, here.path)
-
-
-def accept_tasks(
-    target: Pipeline | Generator, instance_dir: str | os.PathLike[str], tasks: Sequence[str]
-) -> list[Accepted]:
-    """Has the results of the tasks whose keys fit these globs count as made by what they are now.
-
-    Nothing is run; only records are written. A task without a result, whose outputs are not as it made them,
-    or that needs one without a result, is refused and said. Raises `LockedError` while the instance is run,
-    `ModeError` for a glob that fits no task, and `ArgumentError` where there is no instance.
-    """
-    made, here = sweep_of(target, check_instance(instance_dir).path)
-    plan, _, keys, damaged = _planned(made, here)
-    wanted = frozenset(_fitting(tasks, keys, "accept"))
-    found = []
-    with FolderLock(os.path.join(here.instance.engine_folder, "run"), run="accept"):
-        outputs = FolderStore(places_in(here.path)[1])
-        work = PlanWork(plan, outputs, "accept", reuse="auto", cache=input_cache())
-        for number, job_id in work.with_outputs():
-            if job_id in damaged and job_id in wanted:
-                found.append(Accepted(keys[job_id], None, damaged[job_id]))
-            elif job_id in wanted:
-                found.append(Accepted(keys[job_id], *work.accept_as_is(number)))
-        work.flush()
-    return found
-
-
-def _planned(made: Sweep, here: OpenInstance) -> tuple[Plan, NewPlan, dict[str, str], dict[str, str]]:
-    """The tasks as an unwritten plan, with its parts, their keys by the ids of their jobs, and what is wrong
-    with those whose outputs are not as they were made.
-    """
-    keys = {encode_key(key): key for key in made.definitions}
-    plan_path, outputs = places_in(here.path)
-    new = NewPlan([])
-    damaged: dict[str, str] = {}
-    for key, definition in made.definitions.items():
-        job = task_job(definition, made, here, plan_path)
-        new.definitions.append(job.definition)
-        new.codes[job.definition.code] = job.note
-        stored = here.stored(key)
-        damage = None if stored is None else here.damage(key, stored)
-        if damage is not None:
-            damaged[job.definition.id] = damage
-    new.folders[""] = [d.id for d in new.definitions]
-    return unwritten_plan(plan_path, new, outputs), new, keys, damaged
+    found = judged(work, wanted)
+    told = foreseen(_in_keys(found, keys, damaged), made, here.instance)
+    definitions = [
+        structs.replace(one, id=keys[one.id], dependencies=[keys[parent] for parent in one.dependencies])
+        for one in found.definitions
+    ]
+    return Preview(told, definitions, codes, may_grow(told, made))
 
 
 def _fitting(globs: Sequence[str], keys: Mapping[str, str], what: str) -> list[str]:
@@ -298,27 +264,59 @@ def _fitting(globs: Sequence[str], keys: Mapping[str, str], what: str) -> list[s
     return [job_id for job_id, key in keys.items() if fits(key, globs)]
 
 
-def _in_keys(
-    found: Preview,
-    keys: Mapping[str, str],
-    damaged: Mapping[str, str],
-    codes: Mapping[str, CodeNote],
-    path: str,
-) -> Preview:
-    """The same with the keys of tasks in the place of the ids of their jobs, and paths below the instance."""
+def _in_keys(found: Iterable[Verdict], keys: Mapping[str, str], damaged: Mapping[str, str]) -> list[Verdict]:
+    """The same with the keys of tasks in the place of the ids of their jobs."""
     told = []
-    plan_path = places_in(path)[0]
     for verdict in found:
         cause = verdict.cause
         if verdict.job_id in damaged:
             cause = Cause("damaged", damaged[verdict.job_id])
         elif cause.subject and cause.kind in ("upstream", "maybe"):
             cause = replace(cause, subject=keys.get(cause.subject, cause.subject))
-        elif cause.kind == "declared":
-            cause = replace(cause, subject=file_below(path, plan_path, cause.subject))
         told.append(replace(verdict, job_id=keys[verdict.job_id], cause=cause))
-    definitions = [
-        structs.replace(one, id=keys[one.id], dependencies=[keys[parent] for parent in one.dependencies])
-        for one in found.definitions
-    ]
-    return Preview(told, definitions, codes)
+    return told
+
+
+def accept_tasks(
+    target: Pipeline | Generator, instance_dir: str | os.PathLike[str], keys: Iterable[str]
+) -> list[Accepted]:
+    """Has what these tasks made count as made by their present declarations, code and inputs.
+
+    Nothing is run; only records are written. A task that is not completed or not declared, whose files are
+    not as it made them, or that takes something from one without a result, is refused and said.
+    `LockedError` while the instance is run.
+    """
+    made, here = sweep_of(target, instance_dir)
+    plan, _, damaged = _declared(made, here)
+    chosen = dict.fromkeys(keys)
+    found = {key: Accepted(key, None, "it is not completed") for key in chosen}
+    found |= {key: Accepted(key, None, "it is not declared") for key in chosen if key not in made.definitions}
+    with FolderLock(os.path.join(here.instance.engine_folder, "run"), run="accept"):
+        work = PlanWork(plan, FolderStore(plan.outputs), "accept", reuse="auto", cache=input_cache())
+        for node, job_id in work.with_outputs():
+            key = str(decode_key(job_id))
+            if key in chosen:
+                harm = damaged.get(job_id)
+                cause, refusal = (None, harm) if harm else work.accept_as_is(node)
+                found[key] = Accepted(key, None if cause is None else as_seen(cause), refusal)
+        work.flush()
+    return list(found.values())
+
+
+def _declared(made: Sweep, here: OpenInstance) -> tuple[Plan, dict[str, CodeNote], dict[str, str]]:
+    """What the generator yields as a plan that is not written, what is known of its code, and by the ids of
+    tasks what is wrong with their files.
+    """
+    plan_path, outputs = places_in(here.path)
+    new = NewPlan([])
+    damaged: dict[str, str] = {}
+    for key, definition in made.definitions.items():
+        job = task_job(definition, made, here, plan_path)
+        new.definitions.append(job.definition)
+        new.codes[job.definition.code] = job.note
+        stored = here.stored(key)
+        damage = None if stored is None else here.damage(key, stored)
+        if damage is not None:
+            damaged[job.definition.id] = damage
+    new.folders[""] = [d.id for d in new.definitions]
+    return unwritten_plan(plan_path, new, outputs), new.codes, damaged

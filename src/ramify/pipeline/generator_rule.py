@@ -18,8 +18,9 @@ from ramify.pipeline.definition import TaskDefinition, TaskResult
 from ramify.pipeline.definition_fingerprint import definition_fingerprint
 from ramify.pipeline.instance import OUTPUT
 from ramify.pipeline.on_disk import other_instance
-from ramify.pipeline.opened import OpenInstance, Restarts, as_stored, open_instance, opened
+from ramify.pipeline.opened import OpenInstance, as_stored, open_instance, opened
 from ramify.pipeline.progress import COMPLETED
+from ramify.pipeline.restarts import Restarts
 from ramify.pipeline.sweep import Sweep, parents_of, sweep
 from ramify.pipeline.watch import Watch
 from ramify.plan.definition import CodeNote, Definition, FunctionRef

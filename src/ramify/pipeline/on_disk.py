@@ -42,5 +42,5 @@ class DiskProgress:
 
 
 def other_instance(path: str) -> DiskProgress:
-    """The instance in a folder, which `dsl.query` reads; `ArgumentError` where there is none."""
+    """The instance in a folder, which `dsl.query` reads; `UnknownRunError` where there is none."""
     return DiskProgress(OpenInstance(check_instance(path).path))

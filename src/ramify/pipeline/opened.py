@@ -21,6 +21,7 @@ from ramify.pipeline.definition import Input, TaskDefinition, TaskResult, Variab
 from ramify.pipeline.environment import VARIABLE_KINDS, resolve_input
 from ramify.pipeline.instance import OUTPUT, Instance
 from ramify.pipeline.kept import Kept, encode
+from ramify.pipeline.restarts import Restarts
 from ramify.values.declared import InputCache, digest_input, input_digest_or_absent
 from ramify.values.digest import digest_children
 
@@ -46,34 +47,6 @@ class ByHand(msgspec.Struct):
 
     kept: Kept
     stored: Stored
-
-
-class Restart(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is to become of one task that is run again; as a file in its folder, it asks a driver for that.
-
-    It goes on at its failed step if it `is_wanted`; or at the step `at_step`, from 0; or `anew`.
-    """
-
-    is_wanted: bool = True
-    anew: bool = False
-    at_step: int | None = None
-
-
-class Restarts(msgspec.Struct, frozen=True):
-    """What is to become of tasks that failed in an earlier run: restarted at their step, or from the start.
-
-    `at_step` says where a single task begins, by key.
-    """
-
-    failed: bool = False
-    reset: bool = False
-    at_step: Mapping[str, int] = {}
-    only: frozenset[str] | None = None
-
-    def of(self, key: str) -> Restart:
-        """What is to become of one task."""
-        is_wanted = (self.failed or self.reset) and (self.only is None or key in self.only)
-        return Restart(is_wanted, self.reset, self.at_step.get(key))
 
 
 class OpenInstance:

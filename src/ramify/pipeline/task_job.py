@@ -6,19 +6,15 @@ import threading
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-
 from ramify.errors import TaskFailed
-from ramify.files.local import read_if_there, remove_file, write_atomic
+from ramify.files.local import remove_file, write_atomic
 from ramify.pipeline.instance import TaskFolder
 from ramify.pipeline.kept import Kept, read_kept, read_task
-from ramify.pipeline.opened import OpenInstance, Restart, as_stored, as_value, opened, value_of
+from ramify.pipeline.opened import OpenInstance, as_stored, as_value, opened, value_of
+from ramify.pipeline.restarts import Restart, take_restart
 from ramify.pipeline.running import run_task
 from ramify.pipeline.states import ENDS_BADLY
 from ramify.worker.stopping import stopped_by
-
-ASKED: Final = "restart-requested"
-"""The file that says how a task is to be restarted."""
 
 _PATIENCE: Final = 5.0
 """Seconds that the end of a task that was killed is waited for."""
@@ -39,7 +35,7 @@ def perform_task(key: str, instance: str, upstream: Mapping[str, str]) -> str:
     results = {name: as_stored(value) for name, value in upstream.items()}
     inputs = {one.name: value_of(one, results[one.task]) for one in definition.inputs if one.task is not None}
     kept = here.kept(definition, inputs, code)
-    restart = _restart(here, folder)
+    restart = _restart_of(here, folder)
     done = here.take_by_hand(kept)
     if done is not None and restart.at_step is None:
         return as_value(done)
@@ -70,20 +66,13 @@ def perform_task(key: str, instance: str, upstream: Mapping[str, str]) -> str:
     return as_value(here.to_store(key, result))
 
 
-def ask_restart(folder: TaskFolder, restart: Restart) -> None:
-    """Says how a task is to be restarted, to whoever runs it next."""
-    write_atomic(f"{folder.control}/{ASKED}", msgspec.json.encode(restart))
-
-
-def _restart(here: OpenInstance, folder: TaskFolder) -> Restart:
-    """What is to become of the task: what was asked for meanwhile, once, or else what the run was told."""
-    path = f"{folder.control}/{ASKED}"
-    data = read_if_there(path)
-    if data is None:
+def _restart_of(here: OpenInstance, folder: TaskFolder) -> Restart:
+    """What was asked for meanwhile, or else what the run was told."""
+    asked = take_restart(folder)
+    if asked is None:
         return here.restarts.of(folder.key)
-    remove_file(path)
     here.begun.discard(folder.key)  # what this run did before is not what counts
-    return msgspec.json.decode(data, type=Restart)
+    return asked
 
 
 def _start_at(here: OpenInstance, kept: Kept, restart: Restart) -> int | None:

@@ -103,7 +103,8 @@ def history_lines(
         words = [job_ids[0], short]
         if instance is not None:
             key = str(decode_key(job_ids[0]))
-            words = ["-pid", shortest(instance), *(["--"] if key.startswith("-") else []), key, short]
+            there = ["-pid", shortest(instance)]
+            words = [*there, "--", key, short] if key.startswith("-") else [key, short, *there]
         lines += ["", f"{pen.dim('now')}  {pen.cyan(next_command('why', *words))}"]
     return lines
 
