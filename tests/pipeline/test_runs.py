@@ -330,3 +330,14 @@ def test_tasks_that_are_meant_for_another_place_are_told(tmp_path: Path) -> None
     told: list[str] = []
     run_pipeline(flow, tmp_path, on_told=told.append)
     assert told == ["'far', 'ssh': meant for Slurm or another host, and here processes of this machine"]
+
+
+def test_a_lost_state_file_is_written_again(tmp_path: Path) -> None:
+    def flow(dsl: Any) -> Iterator[Any]:
+        yield dsl.task("t").calls("echo once")()
+
+    run_pipeline(flow, tmp_path)
+    (tmp_path / ".ramify/t/state.completed").unlink()
+    run_pipeline(flow, tmp_path)
+    assert (tmp_path / ".ramify/t/state.completed").exists()
+    assert (tmp_path / ".ramify/t/out.log").read_text() == "once\n"

@@ -318,3 +318,9 @@ def test_outputs_that_no_task_could_read_fail_the_task_by_name(instance, snippet
     made = task(bash(snippet), outputs=[out_file("f", "f"), Output("fs", "fileset", "*.txt")])
     assert words in str(failure(made, instance))
     assert instance.task("t1").state() == TaskState("failed", 0)
+
+
+def test_an_output_without_the_right_to_read_it_fails_the_task(instance, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: not path.endswith("/f"))  # root may read everything
+    made = task(bash('echo > "$f"; chmod 0 "$f"'), outputs=[out_file("f", "f")])
+    assert "f: the file 'f' may not be read by who runs this" in str(failure(made, instance))

@@ -263,8 +263,8 @@ def _as_known(found: Any, text: str, name: str) -> Draft | PipelineTarget:
         needed = _needs(found)
         if needed:
             raise TargetError(
-                f"{text} needs {', '.join(needed)}: a target is a graph, or a function without parameters "
-                "that returns one",
+                f"{text} needs {', '.join(needed)}: a target is a graph, a function without parameters that "
+                "returns one, or a generator of one parameter, the dsl, that yields tasks",
                 target=text,
             )
         found = guarded(found, f"calling {text}")

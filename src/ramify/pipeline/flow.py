@@ -146,6 +146,9 @@ def _mark_the_rest(here: OpenInstance, rule: GeneratorRule) -> None:
     for key, definition in here.definitions.items():
         if states[key] is not None and states[key] not in _NOT_BEGUN:
             continue
+        if passes.progress.state(key) == COMPLETED:  # and only its file was lost
+            here.instance.task(key).put_state(TaskState(COMPLETED))
+            continue
         before = [states.get(parent) for parent in parents_of(definition)]
         if all(state == TaskState(COMPLETED) for state in before):
             held = any(fnmatchcase(key, glob) for glob in passes.until)

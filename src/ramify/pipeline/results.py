@@ -56,7 +56,9 @@ def _wrong_with(path: str) -> str | None:
         kind = os.stat(path).st_mode
     except OSError:
         return "is a link that leads nowhere" if os.path.islink(path) else "was not made"
-    return "is a pipe or a socket" if stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind) else None
+    if stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind):
+        return "is a pipe or a socket"
+    return None if os.access(path, os.R_OK) else "may not be read by who runs this"
 
 
 def _unwritable(paths: list[str]) -> list[str]:
