@@ -462,10 +462,15 @@ class RuleBook(RuleWords):
                 continue
             late = [rule for rule in self._acted_on[pattern] if not self._descends(entry.node, rule)]
             if late:
+                advice = (
+                    "Say by may_add what the rule may add"
+                    if entry.rule.may_add is None
+                    else "It could not fire then, so it was waited for no longer: run the graph anew"
+                )
                 raise GrowthError(
                     f"the rule {self.name_of(entry.node)!r} adds {key!r}, and the rule "
-                    f"{self.name_of(late[0])!r} has acted on closed({pattern!r}): nothing was added. Say by "
-                    "may_add what the rule may add",
+                    f"{self.name_of(late[0])!r} has acted on closed({pattern!r}): nothing was added. "
+                    f"{advice}",
                     rule=self.name_of(entry.node),
                 )
 
