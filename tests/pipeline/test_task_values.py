@@ -144,4 +144,6 @@ def test_a_file_input_that_was_not_made_is_told(instance):
     run(task(bash("echo 5 > f"), key="t0"), instance)
     run(made, instance, {"f": "output/t0/f"})
     assert read(instance.task("t1").log) == "5\n"
-    assert "exit code" in str(failure(made, instance, {"f": "output/t0/other"}))
+    assert f"there is no {instance.path}/output/t0/other" in str(
+        failure(made, instance, {"f": "output/t0/other"})
+    )

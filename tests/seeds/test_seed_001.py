@@ -279,8 +279,8 @@ def test_rules_are_an_append_only_record() -> None:
         lambda view: view.add_rule(after("first"), lambda view: view.submit(int, name="last"), name="third"),
         name="second",
     )
-    dag.compute()
     with pytest.warns(UserWarning, match="'never' waits for nodes 'nobody'"):
+        dag.compute()
         dag.wait(GUARD)
     assert [rule.name for rule in dag.applied_rules] == ["second", "third"]
     assert dag.applied_rules[0] is second and list(dag.rules) == [never]

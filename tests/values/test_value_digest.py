@@ -2,6 +2,7 @@
 
 import array
 import collections
+import copyreg
 import dataclasses
 import datetime as dt
 import decimal
@@ -9,6 +10,7 @@ import enum
 import fractions
 import functools
 import io
+import json
 import math
 import os
 import pathlib
@@ -354,22 +356,45 @@ def test_digests_are_equal_exactly_when_values_are(one, two):
     assert digest_value(one) == digest_value(reordered(one))
 
 
-def test_the_same_under_every_hash_seed():
+def told_digests():
+    """Each value that another process can have as well, with its digest."""
+    return [(repr(v)[:80], digest_value(v)) for v in DIFFERENT if v is not shout]
+
+
+def test_errors_are_the_same_where_a_library_pickles_their_tracebacks(monkeypatch):
+    """As tblib does for all classes of errors, which Dask has it do when it is imported."""
+    before = digest_value(ValueError("a"))
+    monkeypatch.setitem(copyreg.dispatch_table, ValueError, lambda error: (print, error.args))
+    assert digest_value(ValueError("a")) == before
+
+
+@pytest.mark.parametrize("seed", ["0", "1"])
+def test_the_same_under_every_hash_seed(seed):
     text = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import test_value_digest as t; "
-        "print([t.digest_value(v) for v in t.DIFFERENT if v is not t.shout])"
+        "import json, sys; sys.path.insert(0, sys.argv[1]); import test_value_digest as t; "
+        "print(json.dumps(t.told_digests()))"
     )
-    printed = set()
-    for seed in "01":
-        done = subprocess.run(
-            [sys.executable, "-c", text, os.path.dirname(__file__)],
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        printed.add(done.stdout)
-    assert printed == {str([digest_value(v) for v in DIFFERENT if v is not shout]) + "\n"}
+    done = subprocess.run(
+        [sys.executable, "-c", text, os.path.dirname(__file__)],
+        env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pairs = zip(told_digests(), json.loads(done.stdout), strict=True)
+    assert [here for here, there in pairs if here[1] != there[1]] == []
+
+
+@pytest.mark.parametrize(("home", "counts"), [("msgspec", False), (__name__, True)])
+def test_what_a_library_registers_for_the_classes_of_others_does_not_count(monkeypatch, home, counts):
+    before = digest_value(fractions.Fraction(1))
+
+    def reduce(value):
+        return fractions.Fraction, (2,)
+
+    reduce.__module__ = home
+    monkeypatch.setitem(copyreg.dispatch_table, fractions.Fraction, reduce)
+    assert (digest_value(fractions.Fraction(1)) != before) == counts
 
 
 # ---- declared inputs

@@ -73,12 +73,12 @@ def dump_env(
     Example: eval "$(ramify dump-env merge -pid data/run1)"
     """
     from ramify.cli.task import known_task
-    from ramify.pipeline.by_hand import read_task
+    from ramify.pipeline.by_hand import task_now
     from ramify.pipeline.environment import as_exports, task_variables
 
     folder = known_task(the_instance(instance), the_key(words, task_key))
-    kept, here = read_task(folder.control)
-    variables = task_variables(kept.definition, here, kept.inputs)
+    kept, here, inputs = task_now(folder.control)
+    variables = task_variables(kept.definition, here, inputs)
     if as_json:
         put_json({"instance": here.path, "key": folder.key, "variables": variables})
         return 0
@@ -117,7 +117,8 @@ def report_execution_times(
     done = [one.seconds for one in found if one.seconds is not None]
     if done:
         longest = duration(max(done))
-        put_lines(["", f"{len(done)} tasks, {duration(sum(done))} in all, {longest} the longest"])
+        count = f"{len(done)} task{'' if len(done) == 1 else 's'}"
+        put_lines(["", f"{count}, {duration(sum(done))} in all, {longest} the longest"])
     return 0
 
 
@@ -154,15 +155,15 @@ def call(module_function: str, task_key: str | None, instance: str | None, as_js
 def _inputs_of(here: Any, key: str) -> dict[str, Any]:
     """Its variables, as values where the task has typed ones; it is called where the task works."""
     from ramify.cli.task import known_task
-    from ramify.pipeline.by_hand import read_task
+    from ramify.pipeline.by_hand import task_now
     from ramify.pipeline.environment import VARIABLE_KINDS, resolve_input, task_variables
 
-    kept, instance = read_task(known_task(here, key).control)
-    values: dict[str, Any] = dict(task_variables(kept.definition, instance, kept.inputs))
+    kept, instance, inputs = task_now(known_task(here, key).control)
+    values: dict[str, Any] = dict(task_variables(kept.definition, instance, inputs))
     os.environ.update(values)
     for one in kept.definition.inputs:
         if one.kind in VARIABLE_KINDS:
-            values[one.name] = resolve_input(one, instance, kept.inputs)
+            values[one.name] = resolve_input(one, instance, inputs)
     return values
 
 

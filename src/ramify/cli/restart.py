@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
 
+from ramify.cli.cancel import tell_of
 from ramify.cli.find import INSTANCE
 from ramify.cli.output import json_option, put_lines, verbose_option
 from ramify.cli.pipeline_options import instance_flag, key_flag, pipeline_flag, the_instance
 from ramify.cli.resume import go_on_with_pipeline
-from ramify.errors import UnknownKeyError
-from ramify.pipeline.states import ENDS_BADLY
+from ramify.core.keys import encode_key
+from ramify.dag.evaluate import refuse_if_running, run_folder_of
+from ramify.errors import LockedError, RamifyError, RunOverError, UnknownKeyError, UnknownRunError
+from ramify.files.lock import read_holder
+from ramify.pipeline.flow import places_in
+from ramify.pipeline.instance import Instance
+from ramify.pipeline.restarts import Restart, ask_restart, withdraw_restart
+from ramify.pipeline.states import ENDS_BADLY, TaskState
+from ramify.run.control import Retry, ask, asker
+from ramify.run.handle import connect
+from ramify.run.view import RunView
 
 
 @click.command()
@@ -22,7 +33,7 @@ from ramify.pipeline.states import ENDS_BADLY
 @click.option("--signature", type=click.IntRange(1), metavar="N", help="Those that failed in this way.")
 @click.option("--at-step", type=click.IntRange(0), metavar="N", help="Begin at this step, from 0.")
 @click.option("--reset", is_flag=True, help="Begin anew, with no outputs.")
-@click.option("--wait", is_flag=True, hidden=True)
+@click.option("--wait", is_flag=True, help="Until the run is over, also where another process drives it.")
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Tasks at a time [number of cores].")
 @click.option("-q", "--quiet", is_flag=True, help="Print failures only.")
 @verbose_option
@@ -34,6 +45,7 @@ def restart(
     signature: int | None,
     at_step: int | None,
     reset: bool,
+    wait: bool,
     as_json: bool,
     **flags: Any,
 ) -> int:
@@ -42,6 +54,9 @@ def restart(
     Other tasks that failed are left as they are. GLOB is of failed tasks; a task that is completed is
     restarted where its KEY is given, from its first step. `ramify status --failed` numbers the ways of
     failing. The pipeline is that of the instance's last run, unless -p says another.
+
+    Of an instance that is being run, its driver restarts what failed, and this command returns at once, or
+    with --wait when the run is over.
 
     Example: ramify restart -pid data/run1 --signature 2
     """
@@ -54,7 +69,55 @@ def restart(
     chosen = _of_signature(path, signature) if signature is not None else _of_words(path, words)
     if at_step is not None and reset:
         raise click.UsageError("--at-step keeps the outputs of earlier steps, --reset removes them: say one")
+    runs = run_folder_of(places_in(path)[0])
+    holder = read_holder(runs)
+    if holder is not None:
+        _refuse_what_did_not_fail(path, chosen, holder)
+        try:
+            run = RunView(os.path.join(runs, str(holder["run"])))
+            return _ask_driver(run, path, chosen, Restart(anew=reset, at_step=at_step), wait, as_json)
+        except (RunOverError, UnknownRunError):  # just now; or it holds the folder for something else
+            refuse_if_running(places_in(path)[0])
     return go_on_with_pipeline(path, flags, as_json=as_json, **wishes_of(path, chosen, at_step, reset))
+
+
+def _ask_driver(run: RunView, path: str, chosen: list[str], how: Restart, wait: bool, as_json: bool) -> int:
+    """Has the driver restart what failed. Raises `RunOverError` where it has just ended."""
+    folders = [Instance(path).task(key) for key in chosen]
+    handle = connect(run.folder)
+    jobs = [job for job in map(encode_key, chosen) if job in run.engine.number]
+    for job in jobs:
+        if handle.state_of(job) == "RUNNING":  # its folder knows earlier than the journal that it failed
+            handle.wait_for(job)
+    for folder in folders:
+        ask_restart(folder, how)
+    try:  # what the generator of this run has not yielded yet is restarted when it is
+        told = ask(run.folder, Retry(jobs=jobs, by=asker()))
+    except RamifyError:
+        for folder in folders:
+            withdraw_restart(folder)
+        raise
+    tell_of(run, "restart", told, as_json, lambda _: _told(len(chosen)))
+    if not wait:
+        return 0
+    handle.wait()
+    return 0 if all(folder.state() == TaskState("completed") for folder in folders) else 1
+
+
+def _told(count: int) -> str:
+    return f"{count} {'task is' if count == 1 else 'tasks are'} restarted by the driver of the run"
+
+
+def _refuse_what_did_not_fail(path: str, chosen: list[str], holder: dict[str, Any]) -> None:
+    states = {key: Instance(path).task(key).state() for key in chosen}
+    others = [f"{key} ({s})" for key, s in states.items() if s is None or s.name not in ENDS_BADLY]
+    if others:
+        some = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")
+        raise LockedError(
+            f"{path} is being run by process {holder.get('pid')} on {holder.get('host')}, which restarts "
+            f"only what failed, and {some} did not: wait for that run, or `ramify cancel` it",
+            **{name: holder.get(name) for name in ("host", "pid", "since")},
+        )
 
 
 def _of_signature(path: str, number: int) -> list[str]:
@@ -84,9 +147,6 @@ def _of_words(path: str, words: tuple[str, ...]) -> list[str]:
 
 def wishes_of(path: str, chosen: list[str], at_step: int | None, reset: bool) -> dict[str, Any]:
     from ramify.cli.pipeline_run import only_these
-    from ramify.core.keys import encode_key
-    from ramify.pipeline.instance import Instance
-    from ramify.pipeline.states import TaskState
 
     here = Instance(path)
     completed = [key for key in chosen if here.task(key).state() == TaskState("completed")]

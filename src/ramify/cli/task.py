@@ -44,21 +44,21 @@ def task(
 
     `task kill KEY` ends all its processes, `task tail KEY` follows its logs, `task ps KEY` lists its
     processes, `task env KEY` prints its variables for a shell, `task state KEY` its state. A task is known
-    once a run has begun it.
+    once `prepare` or a run has met it; what it came to by hand, the next run takes from there.
 
     Example: ramify task merge -pid data/run1 --wait
     """
     has_verb = len(words) + (task_key is not None) > 1 and words[0] in VERBS
     verb = words[0] if has_verb else "run"
     key = the_key(words[1:] if has_verb else words, task_key)
-    if tail and as_json:
+    if (tail or verb == "tail") and as_json:
         raise click.UsageError("--tail prints what the task prints: give it without --json")
     here = the_instance(instance)
     folder = known_task(here, key)
     if verb == "state":
         return tell_state(here, folder, as_json)
     if verb != "run":
-        return _by_hand(folder, verb)
+        return _tell(here, folder, verb) if as_json else _by_hand(folder, verb)
     if by_runner:
         from ramify.cli.restart import wishes_of
         from ramify.cli.resume import go_on_with_pipeline
@@ -99,16 +99,36 @@ def _by_hand(folder: TaskFolder, verb: str, *more: str) -> int:
     return main([folder.control, verb, *more])
 
 
+def _tell(here: Instance, folder: TaskFolder, verb: str) -> int:
+    """What `kill`, `ps` and `env` come to, as a document; the same exit codes."""
+    from ramify.pipeline.by_hand import kill_task, task_now
+    from ramify.pipeline.environment import task_variables
+    from ramify.pipeline.step_process import processes_of
+
+    told: dict[str, Any] = {"instance": here.path, "key": folder.key}
+    if verb == "env":
+        kept, instance, inputs = task_now(folder.control)
+        put_json({**told, "variables": task_variables(kept.definition, instance, inputs)})
+        return 0
+    if verb == "kill":
+        count = kill_task(here.path, folder.key)
+        put_json({**told, "ended": count})
+        return 0 if count else 1
+    pids = sorted(processes_of(here.path, folder.key))
+    put_json({**told, "processes": pids})
+    return 0 if pids else 1
+
+
 def _run(
     here: Instance, folder: TaskFolder, at_step: int | None, *, waits: bool, tails: bool, as_json: bool
 ) -> int:
     """In a process of its own, so that it can be left alone; the exit code is the task's where it waits."""
     import subprocess
 
-    from ramify.pipeline.by_hand import read_task
+    from ramify.pipeline.by_hand import task_now
 
     _refuse_if_run(here)
-    read_task(folder.control)
+    task_now(folder.control)  # what is wrong with it is told here, and not behind the scenes
     words = [] if at_step is None else ["--at-step", str(at_step)]
     command = [sys.executable, "-m", "ramify.pipeline.by_hand", folder.control, "run", *words]
     log = _size(folder.log)

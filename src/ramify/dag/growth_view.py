@@ -146,6 +146,10 @@ class Growth:
         """The book whose nodes may be referred to."""
         self._book = book
 
+    def let_go(self) -> None:
+        """Forgets what was added, which is in the graph now: it refers to this in turn."""
+        self.items, self.keys, self.rules, self.tags = [], {}, [], {}
+
     def check_open(self) -> None:
         """Raises `GrowthError` once the body has ended."""
         if self.ended:

@@ -243,7 +243,8 @@ class PlanGround:
             undo()
             raise
         self.settings.apply(range(base, len(engine)))
-        engine.want(range(base, len(engine)), f"{called(engine.keys[node])} added it", time.time())
+        free = self.work.to_start(range(base, len(engine)))
+        engine.want(free, f"{called(engine.keys[node])} added it", time.time())
         return list(range(base, len(engine)))
 
     # ---- jobs that add

@@ -421,6 +421,7 @@ class RuleBook(RuleWords):
         engine.succeeded(node, attempt, None, time.time())
         self._tell_lost(closures, node)
         self.has_fired(node, closures, range(base, len(engine)), now)
+        growth.let_go()
         if self.growths_left is not None:
             self.growths_left -= 1
 

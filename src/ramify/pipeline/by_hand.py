@@ -3,57 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-from collections.abc import Sequence
-
-import msgspec
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ramify.errors import PlanError, RamifyError, TaskFailed
-from ramify.files.local import read_bytes
-from ramify.pipeline.definition import TaskDefinition, Variable
+from ramify.pipeline.definition import Call, TaskDefinition, Variable
 from ramify.pipeline.environment import dump_env
-from ramify.pipeline.instance import CONTROL, Instance
+from ramify.pipeline.instance import Instance
+from ramify.pipeline.kept import Kept, read_task
 from ramify.pipeline.step_process import end_tree, processes_of
-
-
-class Kept(msgspec.Struct):
-    """What `task-conf.json` holds."""
-
-    definition: TaskDefinition
-    inputs: dict[str, Variable]
-    settings: dict[str, object]
-
-
-def read_task(folder: str) -> tuple[Kept, Instance]:
-    """A task and its instance, from the task's folder. `PlanError` where that holds none."""
-    path = f"{folder}/task-conf.json"
-    try:
-        kept = msgspec.convert(json.loads(read_bytes(path)), Kept)
-        settings = msgspec.convert(kept.settings, Settings)
-    except (ValueError, OSError) as error:
-        raise PlanError(
-            f"{path} is not the description of a task ({error}): run the pipeline", path=path
-        ) from error
-    if os.path.basename(os.path.dirname(folder)) != CONTROL:
-        raise PlanError(f"{folder} is not the folder of a task: it is in no {CONTROL}", path=folder)
-    root = os.path.dirname(os.path.dirname(folder))
-    instance = Instance(
-        root,
-        code_folder=settings.code_folder,
-        containers_folder=settings.containers_folder,
-        environ=settings.environ,
-    )
-    return kept, instance
-
-
-class Settings(msgspec.Struct):
-    """What of an instance a task depends on."""
-
-    code_folder: str
-    containers_folder: str
-    environ: dict[str, str]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,11 +37,70 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(folder: str, at_step: int | None) -> int:
+    """Runs it as a run would now, and notes what it came to: the next run need not do it again."""
+    from ramify.pipeline.flow import forget_results
+    from ramify.pipeline.opened import OpenInstance
     from ramify.pipeline.running import run_task
 
-    kept, instance = read_task(folder)
-    run_task(kept.definition, instance, kept.inputs, start_at=at_step, timeout=kept.definition.conf.timeout)
+    before, instance, inputs = task_now(folder)
+    sys.path[:0] = [entry for entry in instance.import_path if entry not in sys.path]
+    here = OpenInstance(instance.path, instance=instance)
+    definition = before.definition
+    kept = here.kept(definition, inputs, code_of(definition, instance))
+    forget_results(instance.path, [definition.key])
+    result = run_task(
+        definition,
+        instance,
+        kept.inputs,
+        code=kept.code,
+        holds=kept.holds,
+        start_at=at_step,
+        timeout=definition.conf.timeout,
+    )
+    here.put_by_hand(kept, result)
     return 0
+
+
+def task_now(folder: str) -> tuple[Kept, Instance, dict[str, Variable]]:
+    """A task, its instance, and what the tasks before have made of its inputs.
+
+    `PlanError` where the folder holds no task, and for one that needs a task which is not completed.
+    """
+    from ramify.pipeline.opened import OpenInstance, value_of
+
+    kept, instance = read_task(folder)
+    here = OpenInstance(instance.path, instance=instance)
+    inputs = dict(kept.inputs)
+    for one in kept.definition.inputs:
+        made = None if one.task is None else here.known(one.task)
+        if made is not None:
+            inputs[one.name] = value_of(one, made)
+        elif one.task is not None and one.name not in inputs:
+            raise PlanError(
+                f"task {kept.definition.key!r} takes {one.name} from task {one.task!r}, which is not "
+                "completed: run that one first",
+                path=folder,
+            )
+    return kept, instance, inputs
+
+
+def code_of(definition: TaskDefinition, instance: Instance) -> str | None:
+    """What stands for the steps of a task, as the run of its pipeline reckons it; None: nothing does."""
+    from ramify.pipeline.definition_fingerprint import definition_fingerprint
+
+    try:
+        functions = [_function_of(call) for call in definition.calls if call.kind == "python"]
+        return definition_fingerprint(definition, instance.code_folder, functions).digest
+    except Exception:  # the step itself runs into it, and tells it in its log
+        return None
+
+
+def _function_of(call: Call) -> Callable[..., Any]:
+    from ramify.values.code import CodeRef, load_function
+
+    module, _, qualname = call.text.partition(":")
+    function: Callable[..., Any] = load_function(CodeRef(call.text, module, qualname, call.pickled))
+    return function
 
 
 def kill_task(instance: str, key: str) -> int:
@@ -115,8 +134,8 @@ def _ps(folder: str) -> int:
 
 
 def _env(folder: str) -> int:
-    kept, instance = read_task(folder)
-    sys.stdout.buffer.write(dump_env(kept.definition, instance, kept.inputs).encode(errors="surrogateescape"))
+    kept, instance, inputs = task_now(folder)
+    sys.stdout.buffer.write(dump_env(kept.definition, instance, inputs).encode(errors="surrogateescape"))
     return 0
 
 

@@ -16,8 +16,9 @@ from ramify.pipeline.changes import diff
 from ramify.pipeline.definition import TaskDefinition, TaskResult
 from ramify.pipeline.definition_fingerprint import definition_fingerprint
 from ramify.pipeline.instance import OUTPUT
-from ramify.pipeline.opened import OpenInstance, Restarts, as_stored, open_instance, opened
+from ramify.pipeline.opened import OpenInstance, as_stored, open_instance, opened
 from ramify.pipeline.progress import COMPLETED
+from ramify.pipeline.restarts import Restarts
 from ramify.pipeline.sweep import Sweep, parents_of, sweep
 from ramify.pipeline.watch import Watch
 from ramify.plan.definition import CodeNote, Definition, FunctionRef
@@ -118,6 +119,7 @@ def task_job(definition: TaskDefinition, made: Sweep, here: OpenInstance, plan_p
     functions = made.functions.get(key, ())
     code_folder = here.instance.code_folder
     own = definition_fingerprint(definition, code_folder, functions)
+    here.codes[key] = own.digest
     note = CodeNote(own.digest, own.parts, tuple(own.unsound), tuple(own.unfollowed))
     parents = parents_of(definition)
     policy = msgspec.structs.replace(

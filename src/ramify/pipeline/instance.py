@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import re
 import threading
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ramify.errors import RamifyKeyEncodingError
 from ramify.files.local import make_folder, remove_file, remove_tree, storage_error
 from ramify.pipeline.states import PREFIX, TaskState, parse_state
+from ramify.values.importable import own_import_path
 
 CONTROL: Final = ".ramify"
 ENGINE: Final = "@run"
@@ -106,9 +108,10 @@ class Instance:
     """One execution of a pipeline, in a folder, on this machine.
 
     `code_folder` is `$__pipeline_code_dir`, by default the current one; `containers_folder` is
-    `$__containers_dir`, by default `containers` in it; `environ` are variables that every task gets. With
-    `survives`, tasks outlive this process: whoever runs the same task again waits for what still runs.
-    Otherwise they are all ended when this process ends, however it does.
+    `$__containers_dir`, by default `containers` in it; `environ` are variables that every task gets;
+    `import_path` are folders in which a task that is run by hand looks for its functions, by default those of
+    this process. With `survives`, tasks outlive this process: whoever runs the same task again waits for what
+    still runs. Otherwise they are all ended when this process ends, however it does.
 
     >>> Instance("/data/i1").task("t1").control
     '/data/i1/.ramify/t1'
@@ -121,12 +124,14 @@ class Instance:
         code_folder: str | os.PathLike[str] | None = None,
         containers_folder: str | os.PathLike[str] | None = None,
         environ: dict[str, str] | None = None,
+        import_path: Sequence[str] | None = None,
         survives: bool = False,
     ) -> None:
         self.path = os.path.abspath(path)
         self.code_folder = os.path.abspath(code_folder or ".")
         self.containers_folder = os.path.abspath(containers_folder or f"{self.code_folder}/containers")
         self.environ = dict(environ or {})
+        self.import_path = own_import_path() if import_path is None else list(import_path)
         self.surroundings = dict(os.environ)
         """The environment of this process when the instance was opened: what every step inherits."""
         self.survives = survives

@@ -9,15 +9,20 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
+from glob import glob
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from ramify.errors import LockedError
-from ramify.files.local import read_if_there
-from ramify.pipeline.definition import TaskDefinition, TaskResult, Variable
-from ramify.pipeline.instance import Instance
-from ramify.values.declared import InputCache, digest_input
+from ramify.files.local import read_if_there, remove_file, write_atomic
+from ramify.pipeline.definition import Input, TaskDefinition, TaskResult, Variable
+from ramify.pipeline.environment import VARIABLE_KINDS, resolve_input
+from ramify.pipeline.instance import OUTPUT, Instance
+from ramify.pipeline.kept import Kept, encode
+from ramify.pipeline.restarts import Restarts
+from ramify.values.declared import InputCache, digest_input, input_digest_or_absent
+from ramify.values.digest import digest_children
 
 if TYPE_CHECKING:
     from ramify.pipeline.pipeline import Pipeline
@@ -36,35 +41,36 @@ class Stored(msgspec.Struct, omit_defaults=True):
         return TaskResult(self.variables, self.files, self.filesets)
 
 
-class Restarts(msgspec.Struct, frozen=True):
-    """What is to become of tasks that failed in an earlier run: restarted at their step, or from the start.
+class ByHand(msgspec.Struct):
+    """A task that a person ran by hand, to its end: what it was, and what it came to."""
 
-    `at_step` says where a single task begins, by key.
-    """
-
-    failed: bool = False
-    reset: bool = False
-    at_step: Mapping[str, int] = {}
-    only: frozenset[str] | None = None
-
-    def covers(self, key: str) -> bool:
-        """Whether a failed task is to be restarted."""
-        return (self.failed or self.reset) and (self.only is None or key in self.only)
+    kept: Kept
+    stored: Stored
 
 
 class OpenInstance:
     """One instance, and what a run of it knows."""
 
-    def __init__(self, path: str, pipeline: Pipeline | None = None, restarts: Restarts | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        pipeline: Pipeline | None = None,
+        restarts: Restarts | None = None,
+        instance: Instance | None = None,
+    ) -> None:
         self.pipeline = pipeline
         self.restarts = restarts or Restarts()
         self.definitions: dict[str, TaskDefinition] = {}
+        self.codes: dict[str, str | None] = {}
+        """For each task that was added to the graph what stands for its steps; None: nothing does."""
         self.begun: set[str] = set()
         """The tasks that this run has begun."""
         self.passes: object = None
         """The passes of the generator, once there are any."""
         self.cache = InputCache(os.path.join(path, ".ramify", "@run", "digests"))
-        if pipeline is None:
+        if instance is not None:
+            self.instance = instance
+        elif pipeline is None:
             self.instance = Instance(path, survives=True)
         else:
             self.instance = Instance(
@@ -90,8 +96,65 @@ class OpenInstance:
         except msgspec.MsgspecError:
             return None
 
-    def digests(self, key: str, result: TaskResult) -> dict[str, str]:
-        """What the files of a result hold."""
+    def known(self, key: str) -> Stored | None:
+        """What a task came to in an earlier run, or by hand since."""
+        done = self.by_hand(key)
+        return self.stored(key) if done is None else done.stored
+
+    def by_hand(self, key: str) -> ByHand | None:
+        """What a person ran by hand since the last run."""
+        data = read_if_there(self._by_hand_file(key))
+        try:
+            return None if data is None else msgspec.json.decode(data, type=ByHand)
+        except msgspec.MsgspecError:  # of another version
+            return None
+
+    def put_by_hand(self, kept: Kept, result: TaskResult) -> None:
+        """Notes that a task was completed by hand: the next run takes it from there."""
+        key = kept.definition.key
+        done = ByHand(msgspec.structs.replace(kept, settings=None), self.to_store(key, result))
+        write_atomic(self._by_hand_file(key), encode(done))
+
+    def take_by_hand(self, kept: Kept) -> Stored | None:
+        """What the very same task came to by hand, once; None where it is another by now, or damaged."""
+        key = kept.definition.key
+        done = self.by_hand(key)
+        if done is None:
+            return None
+        self.forget_by_hand(key)
+        if kept.code is None or not done.kept.is_same(kept) or self.damage(key, done.stored) is not None:
+            return None
+        return done.stored
+
+    def forget_by_hand(self, key: str) -> None:
+        """The next run does the task itself."""
+        remove_file(self._by_hand_file(key))
+
+    def _by_hand_file(self, key: str) -> str:
+        return f"{self.instance.task(key).control}/by-hand.json"
+
+    def kept(self, definition: TaskDefinition, inputs: Mapping[str, Variable], code: str | None) -> Kept:
+        """A task as it would be begun now."""
+        return Kept(definition, dict(inputs), code, self._holds(definition, inputs))
+
+    def _holds(self, definition: TaskDefinition, inputs: Mapping[str, Variable]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for one in definition.inputs:
+            if one.kind in VARIABLE_KINDS:
+                continue
+            path = str(resolve_input(one, self.instance, inputs))
+            if one.kind == "file":
+                found[one.name] = input_digest_or_absent(path, self.cache)
+            else:
+                paths = sorted(glob(path, recursive=True))
+                found[one.name] = digest_children([(p, input_digest_or_absent(p, self.cache)) for p in paths])
+        return found
+
+    def to_store(self, key: str, result: TaskResult) -> Stored:
+        """A result, with what its files hold."""
+        return Stored(result.variables, result.files, result.filesets, self._digests(key, result))
+
+    def _digests(self, key: str, result: TaskResult) -> dict[str, str]:
         folder = self.instance.task(key).output
         paths = [*result.files.values(), *(path for paths in result.filesets.values() for path in paths)]
         return {path: digest_input(os.path.join(folder, path), self.cache) for path in dict.fromkeys(paths)}
@@ -106,6 +169,14 @@ class OpenInstance:
             if digest_input(whole, self.cache) != digest:
                 return f"its output {path} was changed"
         return None
+
+
+def value_of(one: Input, result: Stored) -> Variable:
+    """The value of an input that another task made: of a file its path, below the instance."""
+    if one.kind != "file":
+        return result.variables[str(one.output)]
+    name = one.value if one.value is not None else result.files[str(one.output)]
+    return os.path.join(OUTPUT, str(one.task), str(name))
 
 
 def stored_name(key: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ramify.core.patterns import fits, is_glob, prefix_of
 from ramify.errors import DeclarationError, DuplicateKeyError
+from ramify.files.letter_case import folded, ignores_case, same_but_for_case
 from ramify.pipeline.definition import TaskResult
 from ramify.pipeline.place import Place
 from ramify.pipeline.progress import COMPLETED, NOT_READY, Instance, Progress
@@ -88,6 +89,7 @@ class Pass:
         self.waits: list[Wait] = []
         self.inside: tuple[int, ...] = ()
         self.asked = Asked()
+        self._names: dict[str, str] | None = {} if ignores_case(instance_dir) else None
         self._met: dict[tuple[str, str], bool] = {}
         self._sorted: list[str] = []
         self._unsorted: list[str] = []
@@ -105,6 +107,10 @@ class Pass:
                 key=task.key,
                 where=str(task.place),
             )
+        if self._names is not None:
+            same_name = self._names.setdefault(folded(task.key), task.key)
+            if same_name != task.key:
+                raise same_but_for_case(same_name, task.key, self.instance_dir, f"{task.place}: the tasks")
         task.is_yielded = True
         self._unsorted.append(task.key)
 

@@ -18,26 +18,22 @@ from ramify.files.local import (
     read_if_there,
     remove_file,
     remove_tree,
-    storage_error,
     write_atomic,
 )
 from ramify.pipeline.definition import TaskDefinition, TaskResult, Variable
-from ramify.pipeline.environment import VARIABLE_KINDS, task_variables
-from ramify.pipeline.instance import ENGINE, Instance, TaskFolder
+from ramify.pipeline.environment import VARIABLE_KINDS, resolve_input, task_variables
+from ramify.pipeline.instance import Instance
+from ramify.pipeline.kept import Kept, encode, read_kept, write_kept
 from ramify.pipeline.results import collect, tail_of
 from ramify.pipeline.states import TaskState
 from ramify.pipeline.step_process import AdoptedProcess, processes_of
 from ramify.pipeline.steps import Step, StepContext, StepProblem, make_step
-from ramify.pipeline.task_script import SHARED
 from ramify.pipeline.variables import check_value, from_text
 
 OnState = Callable[[str, int | None], None]
 
 VARIABLES: Final = "variables.json"
 """What the steps so far have exported or returned: a restart at a later step goes on from it."""
-
-CONF: Final = "task-conf.json"
-"""What the task was when it began."""
 
 _CRASHES: Final = frozenset({128 + n for n in (4, 6, 7, 8, 9, 11, 15)})
 """Exit codes by which a shell says that a command of it was killed."""
@@ -48,6 +44,8 @@ def run_task(
     instance: Instance,
     inputs: Mapping[str, Variable],
     *,
+    code: str | None = None,
+    holds: Mapping[str, str] | None = None,
     start_at: int | None = None,
     goes_on: bool = False,
     on_state: OnState | None = None,
@@ -56,10 +54,11 @@ def run_task(
     """Runs a task and gives what it came to. Any thread may call it; many may at once.
 
     `inputs` are the values of inputs that other tasks made, by name: paths may be relative to the instance's
-    folder. With `start_at` the outputs so far are kept and the steps from that one (from 0) run; without, the
-    output folder is emptied and all run. With `goes_on`, `start_at` is where an earlier driver left off: a
-    step that has ended since is not run again. `on_state` hears of each state of the task,
-    `("step-started", 0)`.
+    folder. `code` stands for what the steps do, and `holds` for what the files that are read hold, by the
+    names of their inputs: another driver tells by them whether what it finds was the same task. With
+    `start_at` the outputs so far are kept and the steps from that one (from 0) run; without, the output
+    folder is emptied and all run. With `goes_on`, `start_at` is where an earlier driver left off: a step that
+    has ended since is not run again. `on_state` hears of each state of the task, `("step-started", 0)`.
     `timeout` (seconds) is for all steps together; `conf.timeout` is what the caller may pass here.
 
     Raises `TaskFailed`, with its `kind`, when a step fails, is killed, takes too long or crashes, and when an
@@ -73,7 +72,7 @@ def run_task(
     ...     run_task(task, Instance(folder), {}).variables
     {'n': 42}
     """
-    attempt = Attempt(definition, instance, inputs, on_state)
+    attempt = Attempt(Kept(definition, dict(inputs), code, dict(holds or {})), instance, on_state)
     with instance.lock:
         if definition.key in instance.running:
             raise InfrastructureError(f"task {definition.key!r} is running already: wait for it, or kill it")
@@ -94,16 +93,11 @@ def run_task(
 class Attempt:
     """One run of a task."""
 
-    def __init__(
-        self,
-        definition: TaskDefinition,
-        instance: Instance,
-        inputs: Mapping[str, Variable],
-        on_state: OnState | None,
-    ) -> None:
-        self._definition, self._instance, self._inputs = definition, instance, inputs
-        self._folder = instance.task(definition.key)
-        self._own = task_variables(definition, instance, inputs)
+    def __init__(self, kept: Kept, instance: Instance, on_state: OnState | None) -> None:
+        self._kept, self._instance = kept, instance
+        self._definition, self._inputs = kept.definition, kept.inputs
+        self._folder = instance.task(kept.definition.key)
+        self._own = task_variables(kept.definition, instance, kept.inputs)
         self._on_state = on_state
         self._state: TaskState | None = None
         self._variables: dict[str, Variable] = {}
@@ -127,6 +121,8 @@ class Attempt:
             self._variables = self._recall()
         if adopted is not None:
             first = adopted
+        else:
+            self._check_input_files(first)
         for step in range(first, len(calls)):
             self._run_step(step, step == adopted)
             if step + 1 < len(calls):
@@ -179,7 +175,8 @@ class Attempt:
         if state is None or state.name != "step-started" or state.step is None:
             return None
         process = AdoptedProcess(processes_of(self._instance.path, self._definition.key))
-        if not self._is_the_same():
+        before = read_kept(self._folder.control)
+        if before is None or not before.is_same(self._kept):
             process.end()
             return None
         if not process.pids:
@@ -190,36 +187,25 @@ class Attempt:
         return state.step
 
     def _write_files(self) -> None:
-        folder = self._folder
-        for name in SHARED:
-            _link(self._instance, folder, name)
-        _write(f"{folder.control}/{CONF}", self._conf())
+        write_kept(self._kept, self._instance)
         for output in self._definition.outputs:
             if output.kind == "file" and "/" in (output.pattern or ""):
-                make_folder(os.path.dirname(f"{folder.output}/{output.pattern}"))
+                make_folder(os.path.dirname(f"{self._folder.output}/{output.pattern}"))
 
-    def _is_the_same(self) -> bool:
-        """Whether the task that left off was this one; what cannot be read was not."""
-        data = read_if_there(f"{self._folder.control}/{CONF}")
-        try:
-            kept = json.loads(data or b"{}")
-            before = msgspec.convert(kept.get("definition"), TaskDefinition)
-        except (ValueError, AttributeError):
-            return False
-        before, now = (msgspec.structs.replace(each, props={}) for each in (before, self._definition))
-        return before == now and kept.get("inputs") == dict(self._inputs)
+    def _check_input_files(self, step: int) -> None:
+        """A file that is not there is told by its name, before a tool stumbles over it."""
+        gone = []
+        for each in self._definition.inputs:
+            path = resolve_input(each, self._instance, self._inputs) if each.kind == "file" else None
+            if path is not None and not os.path.exists(str(path)) and not self._is_of_a_container(str(path)):
+                gone.append(f"{each.name}: there is no {path}")
+        if gone:
+            self._fail("failed", step, f"an input is missing: {'; '.join(gone)}")
 
-    def _conf(self) -> bytes:
-        inputs, settings = dict(self._inputs), self._settings()
-        return _encode({"definition": self._definition, "inputs": inputs, "settings": settings})
-
-    def _settings(self) -> dict[str, Any]:
-        where = self._instance
-        return {
-            "code_folder": where.code_folder,
-            "containers_folder": where.containers_folder,
-            "environ": where.environ,
-        }
+    def _is_of_a_container(self, path: str) -> bool:
+        """Whether the path may be one of an image."""
+        contained = any(call.container or self._definition.conf.container for call in self._definition.calls)
+        return contained and not path.startswith(f"{self._instance.path}/")
 
     def _finish(self, last: int) -> TaskResult:
         try:
@@ -246,16 +232,13 @@ class Attempt:
         self._take(made, step)
 
     def _perform(self, made: Step) -> int | None:
-        with self._lock:
-            if self._ending:
-                return None
-        status = None
-        for process in made.processes():
-            with self._lock:
+        status, ways = None, made.processes()
+        while True:
+            with self._lock:  # whoever ends the task finds all that was started
+                process = None if self._ending else next(ways, None)
                 self._process = process
-                ending = self._ending
-            if ending:
-                process.end()
+            if process is None:
+                break
             if made.begin(process):
                 status = process.wait()
                 break
@@ -308,7 +291,7 @@ class Attempt:
             self._fail("failed", step, "; ".join(problems))
         if new:
             self._variables.update(new)
-            write_atomic(f"{self._folder.control}/{VARIABLES}", _encode(self._variables))
+            write_atomic(f"{self._folder.control}/{VARIABLES}", encode(self._variables))
 
     def _context(self, step: int) -> StepContext:
         return StepContext(
@@ -364,16 +347,6 @@ class Attempt:
         )
 
 
-def _link(instance: Instance, folder: TaskFolder, name: str) -> None:
-    """A script that all tasks share, under the task's own folder."""
-    try:
-        os.link(f"{instance.engine_folder}/{name}", f"{folder.control}/{name}")
-    except FileExistsError:
-        pass  # an earlier attempt's
-    except OSError:  # too many links, or a file system without them
-        os.symlink(f"../{ENGINE}/{name}", f"{folder.control}/{name}")
-
-
 def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
@@ -386,17 +359,3 @@ def _size(path: str) -> int:
         return os.stat(path).st_size
     except FileNotFoundError:
         return 0
-
-
-def _write(path: str, data: bytes) -> None:
-    """A file that nobody reads while it is written."""
-    try:
-        with open(path, "wb", buffering=0) as file:
-            file.write(data)
-    except OSError as error:
-        raise storage_error(error, path, "write") from error
-
-
-def _encode(value: Any) -> bytes:
-    """JSON that holds every float and every int; what it cannot hold is written as its representation."""
-    return json.dumps(msgspec.to_builtins(value, enc_hook=repr)).encode()

@@ -11,10 +11,10 @@ import msgspec
 
 from ramify.errors import TaskFailed
 from ramify.files.local import remove_file, write_atomic
-from ramify.pipeline.by_hand import read_task
-from ramify.pipeline.definition import Input, TaskDefinition, Variable
-from ramify.pipeline.instance import OUTPUT
-from ramify.pipeline.opened import OpenInstance, Stored, as_stored, opened
+from ramify.pipeline.instance import TaskFolder
+from ramify.pipeline.kept import Kept, read_kept, read_task
+from ramify.pipeline.opened import OpenInstance, as_stored, opened, value_of
+from ramify.pipeline.restarts import Restart, take_restart
 from ramify.pipeline.running import run_task
 from ramify.pipeline.states import ENDS_BADLY
 from ramify.worker.stopping import stopped_by
@@ -33,81 +33,86 @@ def perform_task(key: str, instance: str, upstream: Mapping[str, str]) -> str:
     `TaskFailed`.
     """
     here = opened(instance)
-    definition = here.definitions.get(key)
-    if definition is None:
-        definition = read_task(here.instance.task(key).control)[0].definition
+    folder = here.instance.task(key)
+    definition, code = here.definitions.get(key), here.codes.get(key)
+    if definition is None:  # another process goes on with the run
+        before, _ = read_task(folder.control)
+        definition, code = before.definition, before.code
     results = {name: as_stored(value) for name, value in upstream.items()}
-    inputs = {one.name: _value(one, results[one.task]) for one in definition.inputs if one.task is not None}
-    start_at = _start_at(here, definition)
+    inputs = {one.name: value_of(one, results[one.task]) for one in definition.inputs if one.task is not None}
+    kept = here.kept(definition, inputs, code)
+    restart = _restart_of(here, folder)
+    done = here.take_by_hand(kept)
+    if done is not None and restart.at_step is None:
+        return msgspec.json.encode(done).decode()
+    start_at = _start_at(here, kept, restart)
     here.begun.add(key)
     told = threading.Event()
 
     def stop() -> None:
         """Ends the processes, and waits until the task's folder says so: the next run is to go on there."""
-        write_atomic(f"{here.instance.task(key).control}/{INTERRUPTED}", b"")
+        write_atomic(f"{folder.control}/{INTERRUPTED}", b"")
         if here.instance.kill(key):
             told.wait(_PATIENCE)
 
     with stopped_by(stop):
-        timeout = definition.conf.timeout
-        goes_on = key not in here.restarts.at_step
         try:
             result = run_task(
-                definition, here.instance, inputs, start_at=start_at, goes_on=goes_on, timeout=timeout
+                definition,
+                here.instance,
+                inputs,
+                code=code,
+                holds=kept.holds,
+                start_at=start_at,
+                goes_on=restart.at_step is None,
+                timeout=definition.conf.timeout,
             )
         finally:
             told.set()
-    stored = Stored(result.variables, result.files, result.filesets, here.digests(key, result))
-    return msgspec.json.encode(stored).decode()
+    return msgspec.json.encode(here.to_store(key, result)).decode()
 
 
-def _value(one: Input, result: Stored) -> Variable:
-    """The value of an input that another task made: of a file its path, below the instance."""
-    if one.kind != "file":
-        return result.variables[str(one.output)]
-    name = one.value if one.value is not None else result.files[str(one.output)]
-    return os.path.join(OUTPUT, str(one.task), str(name))
+def _restart_of(here: OpenInstance, folder: TaskFolder) -> Restart:
+    """What was asked for meanwhile, or else what the run was told."""
+    asked = take_restart(folder)
+    if asked is None:
+        return here.restarts.of(folder.key)
+    here.begun.discard(folder.key)  # what this run did before is not what counts
+    return asked
 
 
-def _start_at(here: OpenInstance, definition: TaskDefinition) -> int | None:
+def _start_at(here: OpenInstance, kept: Kept, restart: Restart) -> int | None:
     """The step to begin at; None: from the start, with empty outputs.
 
     What a run left in the middle goes on there, if the task is still the same. What failed in an earlier run
     fails at once, unless it is to be restarted: the error says so.
     """
-    folder, restarts = here.instance.task(definition.key), here.restarts
+    key = kept.definition.key
+    folder = here.instance.task(key)
     state = folder.state()
-    at_step = restarts.at_step.get(definition.key)
-    if at_step is not None:
-        return at_step
-    if state is None or state.step is None or not _is_same(folder.control, definition):
+    if restart.at_step is not None:
+        return restart.at_step
+    before = read_kept(folder.control) if state is not None and state.step is not None else None
+    if state is None or state.step is None or before is None or not before.is_same(kept):
         return None
     if state.name not in ENDS_BADLY:
         return state.step + 1 if state.name == "step-completed" else state.step
-    if definition.key in here.begun:  # this run tries it again
+    if key in here.begun:  # this run tries it again
         return state.step
+    if restart.is_wanted:
+        return None if restart.anew else state.step
     if os.path.exists(f"{folder.control}/{INTERRUPTED}"):
         remove_file(f"{folder.control}/{INTERRUPTED}")
         return state.step
-    if not restarts.covers(definition.key):
-        raise TaskFailed(
-            f"task {definition.key!r} {state.name} at step {state.step} in an earlier run, and nothing about "
-            "it has changed: run with --restart-failed to go on at that step, or --reset-failed to begin "
-            "anew",
-            task=definition.key,
-            step=state.step,
-            kind=state.name,
-            reason="it failed in an earlier run",
-            exit_code=None,
-            signal=None,
-            log=folder.log,
-            tail="",
-        )
-    return None if restarts.reset else state.step
-
-
-def _is_same(control: str, definition: TaskDefinition) -> bool:
-    """Whether the task in a folder is the one that is to run."""
-    if not os.path.exists(f"{control}/task-conf.json"):
-        return False
-    return read_task(control)[0].definition == definition
+    raise TaskFailed(
+        f"task {key!r} {state.name} at step {state.step} in an earlier run, and nothing about it has "
+        "changed: run with --restart-failed to go on at that step, or --reset-failed to begin anew",
+        task=key,
+        step=state.step,
+        kind=state.name,
+        reason="it failed in an earlier run",
+        exit_code=None,
+        signal=None,
+        log=folder.log,
+        tail="",
+    )

@@ -13,6 +13,7 @@ import msgspec
 
 from ramify._version import __version__
 from ramify.errors import PlanError, RamifySerializationError, UnpicklableError
+from ramify.files.letter_case import refuse_same_but_for_case
 from ramify.files.local import (
     link_file,
     make_folder,
@@ -99,7 +100,8 @@ def write_plan(
     had and the new one has not. With `under`, an id, only what is at and below that id is replaced.
 
     Raises `PlanError` where the folder holds something else, `UnpicklableError` for an argument that cannot
-    be written, `StorageError` where the disk refuses.
+    be written, `RamifyKeyEncodingError` for ids that are one name where the outputs go, `StorageError` where
+    the disk refuses.
     """
     target = os.path.abspath(path)
     _check_target(target)
@@ -109,6 +111,8 @@ def write_plan(
     if under is not None and old is not None:
         _merge(old, new, under)
     manifest = _manifest(target, new, outputs, run, old if under is not None else None)
+    ids = (each.id for each in new.definitions)
+    refuse_same_but_for_case(ids, Plan(target, manifest).outputs, "the jobs")
     real = os.path.realpath(target)  # a link to the plan's folder stays one
     beside = _beside(real)
     try:

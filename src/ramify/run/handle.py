@@ -158,6 +158,14 @@ class RunHandle:
         self._until(lambda: self.done(), timeout, lambda: f"the run {self.name} still goes on")
         return self.status
 
+    def wait_for(self, key: str, timeout: float | None = None) -> str:
+        """Waits until one job is at rest, or the run is, and returns the job's status.
+
+        Raises `RunTimeout` where that takes longer than `timeout` seconds.
+        """
+        self._until(lambda: self._is_at_rest(key), timeout, lambda: f"the job {key} is not at rest")
+        return self.state_of(key)
+
     def _until(self, holds: Callable[[], bool], timeout: float | None, told: Callable[[], str]) -> None:
         end = None if timeout is None else time.monotonic() + timeout
         pause = _SHORTEST
@@ -206,7 +214,7 @@ class RunHandle:
 
         Raises the job's failure (see `exception`), `JobCancelled`, `ParentFailed`, or `RunTimeout`.
         """
-        self._until(lambda: self._is_at_rest(key), timeout, lambda: f"the job {key} is not at rest")
+        self.wait_for(key, timeout)
         error = self.exception(key)
         if error is not None:
             raise error

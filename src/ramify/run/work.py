@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -67,6 +67,8 @@ class PlanWork:
         self.passes: dict[int, Callable[[], Any]] = {}
         """What the next attempt of a node is in the thread of growth, of those that have one there."""
         self.extend: Callable[[int, int], Outcome] = self._no_growth
+        self.to_start: Callable[[Iterable[int]], list[int]] = list
+        """Those of nodes that may start, where not all may; see `Until`."""
         self.rules: dict[int, Definition] = {}
         """The definitions of rules, by node."""
         self.grown: list[tuple[int, list[int], dict[str, Any]]] = []

@@ -10,6 +10,7 @@ Needs pytest. The flags say what an executor can; what it cannot is skipped, wit
 from __future__ import annotations
 
 import os
+import shlex
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -278,14 +279,24 @@ class ExecutorContract:
         b.run("a")
         b.executor.close()
         threads, opened = threading.active_count(), descriptors()
-        children = {child.pid for child in psutil.Process().children(recursive=True)}
+        children = {child.pid for child in self.children()}
         again = self._again(bench, b, a=Job(jobs.say, {"text": "x"}), z=Job(jobs.fail))
         again.run("a", "z")
         again.executor.close()
         self.shut_down(again)
         assert threading.active_count() <= threads
         assert descriptors() <= opened
-        assert {child.pid for child in psutil.Process().children(recursive=True)} <= children
+        assert self._children_but(children) == []
+
+    def children(self) -> list[psutil.Process]:
+        """The processes that this one has started, directly or not."""
+        found: list[psutil.Process] = psutil.Process().children(recursive=True)
+        return found
+
+    def _children_but(self, known: set[int]) -> list[str]:
+        """What this process has started besides, by its command."""
+        found = [child for child in self.children() if child.pid not in known]
+        return [f"{child.pid} {shlex.join(child.cmdline())}" for child in found if child.is_running()]
 
     def shut_down(self, bench: Bench) -> None:
         """For what the executor itself must not end: the pool that it was given."""

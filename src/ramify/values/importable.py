@@ -43,7 +43,7 @@ def is_own_folder(folder: str) -> bool:
 
 
 def _folders_of_path() -> list[str]:
-    """The entries of `sys.path`, each once and absolute; relative ones lead nowhere from a folder that is gone."""
+    """The entries of `sys.path`, once each and absolute; in a folder that is gone, relative ones are none."""
     try:
         here = os.getcwd()
     except FileNotFoundError:
