@@ -5,11 +5,24 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ramify import DAG, ArgumentError, Extend, GrowthError, Job, Proposal, RamifyWarning, Rule, after, closed
+from ramify import (
+    DAG,
+    ArgumentError,
+    Extend,
+    GrowthError,
+    Job,
+    Proposal,
+    RamifyWarning,
+    Rule,
+    UnpicklableError,
+    after,
+    closed,
+)
 
 
 async def waits(view: Any) -> None:
@@ -108,3 +121,17 @@ def test_a_growth_that_is_put_off_is_told_of_as_such() -> None:
         asked.clear()
         assert asked.wait(30)
     dag.cancel()
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "\x1b[2J"])
+def test_a_name_that_cannot_be_told_is_refused(name: str) -> None:
+    with pytest.raises(ArgumentError, match="the name of a rule"):
+        DAG().add_rule(None, print, name=name)
+
+
+def test_a_rule_that_cannot_travel_is_called_a_rule(tmp_path: Path) -> None:
+    lock = threading.Lock()
+    dag = DAG({"a": Job(int)})
+    dag.add_rule(after("a"), lambda view: lock.acquire(), name="takes")
+    with pytest.raises(UnpicklableError, match=r"^rule 'takes': .*closure variable 'lock'"):
+        dag.evaluate(tmp_path / "exp")
