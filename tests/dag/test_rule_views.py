@@ -185,8 +185,8 @@ def test_why_names_what_a_rule_looked_at_and_was_not_content_with() -> None:
     dag.submit(int, name="part/0")
     dag.add_rule(lambda view: view.count("part/*") > 1, lambda view: None, name="two")
     dag.add_rule(lambda view: view["part/0"].succeeded and view["part/0"].result > 1, int, name="large")
-    dag.compute()
     with pytest.warns(RamifyWarning, match="2 rules never fired"):
+        dag.compute()
         dag.wait(30)
     assert dag.why("two").endswith("what it looked at: nodes 'part/*', of which there is 1")
     assert dag.why("large").endswith("what it looked at: 'part/0', which is succeeded")
