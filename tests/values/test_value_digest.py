@@ -385,6 +385,18 @@ def test_the_same_under_every_hash_seed(seed):
     assert [here for here, there in pairs if here[1] != there[1]] == []
 
 
+@pytest.mark.parametrize(("home", "counts"), [("msgspec", False), (__name__, True)])
+def test_what_a_library_registers_for_the_classes_of_others_does_not_count(monkeypatch, home, counts):
+    before = digest_value(fractions.Fraction(1))
+
+    def reduce(value):
+        return fractions.Fraction, (2,)
+
+    reduce.__module__ = home
+    monkeypatch.setitem(copyreg.dispatch_table, fractions.Fraction, reduce)
+    assert (digest_value(fractions.Fraction(1)) != before) == counts
+
+
 # ---- declared inputs
 
 

@@ -27,7 +27,7 @@ from ramify.journals.file import FileJournal
 from ramify.models import plain_retries
 from ramify.plan.codes import notes_of_today
 from ramify.plan.folder import read_plan
-from ramify.plan.growth import forget_growth, prepare_growth
+from ramify.plan.growth import forget_growth, prepare_growth, take_up_growth
 from ramify.plan.opened import Plan
 from ramify.ports import Executor
 from ramify.run.approving import Approver
@@ -186,6 +186,8 @@ class Run:
     def _prepare_outputs(self) -> None:
         """Takes in what a killed run left whole, or refuses to mix with what is there."""
         if self.resumed:
+            if self.work.may_grow:
+                take_up_growth(self.plan, self.folder, len(self.work.grown))
             back_to_work(self.work, time.time(), self.options.only)
         elif self.options.is_reusing:
             if adopt_parts(self.plan, self.store):
@@ -290,7 +292,7 @@ class Run:
         facts = self._facts()
         recorder = self.driver.recorder
         recorder.begin(facts)
-        if not self.resumed:
+        if not self.work.is_written:
             recorder.journal.append(graph_record(self.engine))
         if self.work.may_grow:
             prepare_growth(self.plan)

@@ -13,7 +13,7 @@ from ramify.files.lock import FolderLock
 from ramify.models import RetryStrategy, plain_retries
 from ramify.ports import Observer
 from ramify.rebuild.trace import Cause
-from ramify.run.approving import Approve
+from ramify.run.approving import Approve, check_growing
 from ramify.run.names import check_name
 from ramify.settings import REUSES
 
@@ -132,6 +132,7 @@ class Options:
                 raise ModeError(f"{name} must be a number of seconds above 0; it is {seconds!r}")
         if self.name is not None:
             check_name(self.name)
+        check_growing(self.approve, self.max_growths)
 
 
 def _check_retries(retries: Any) -> None:

@@ -60,7 +60,7 @@ def begin(walk: Walk, value: Any) -> Parts:
     kind = type(value)
     own = _own_digest(value, kind)
     if own is not None:
-        return _by_own_digest(value, own)
+        return _by_own_digest(walk, value, own)
     if kind.__module__ == _LAZY_DICT:
         return _lazy_dict(walk, value)
     for kinds, build in _KINDS:
@@ -80,11 +80,13 @@ def _own_digest(value: Any, kind: type) -> Callable[[Any], Any] | None:
     return found
 
 
-def _by_own_digest(value: Any, function: Callable[[Any], Any]) -> Parts:
+def _by_own_digest(walk: Walk, value: Any, function: Callable[[Any], Any]) -> Parts:
     said = function(value)
     if said is value:
         raise UndigestableError(f"the digest of a {type_name(value)} is said to be made of the object itself")
-    name = text_token(type_name(value))  # its class says what it is made of, so the code does not count
+    name = text_token(
+        walk.code.name_of(type(value))
+    )  # its class says what it is made of, so the code does not count
     return compound(b"own", (name, (yield said, Attr(".__digest__()"))))
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ramify.errors import UndigestableError
 from ramify.values.canonical import Attr, Parts, Walk, compound, text_token
+from ramify.values.fingerprint_origin import origin_of
 
 _PICKLERS: Final = frozenset(("copyreg", "builtins"))
 """Modules whose makers are part of how pickle works, and do nothing of their own."""
@@ -21,21 +22,33 @@ def type_name(value: Any) -> str:
 
 def reduced(walk: Walk, value: Any) -> Parts:
     """An object, as pickle takes it: how it is made again, its state, its items. Dicts are free of order."""
-    is_error = isinstance(value, BaseException)  # libraries of tracebacks register all classes of errors
     try:
-        by_type = None if is_error else copyreg.dispatch_table.get(type(value))
+        by_type = None if isinstance(value, BaseException) else _registered(type(value))
         taken = value.__reduce_ex__(4) if by_type is None else by_type(value)
     except Exception as error:
         raise UndigestableError(f"a {type_name(value)} has no stable digest ({error})") from error
-    return _of_reduced(value, taken)
+    return _of_reduced(walk, value, taken)
 
 
-def _of_reduced(value: Any, taken: Any) -> Parts:
+def _registered(kind: type) -> Any:
+    """What `copyreg` has for the class, if its own library, Python or the user put it there.
+
+    Others do so too, once they are loaded: tblib, which Dask brings, for tracebacks and for all errors, which
+    say themselves how they are pickled.
+    """
+    found = copyreg.dispatch_table.get(kind)
+    if found is None:
+        return None
+    origin = origin_of(getattr(getattr(found, "func", found), "__module__", None))
+    return found if origin.kind != "package" or origin == origin_of(kind.__module__) else None
+
+
+def _of_reduced(walk: Walk, value: Any, taken: Any) -> Parts:
     if isinstance(taken, str):
-        return compound(b"global", (text_token(f"{type_name(value)} {taken}"),))
+        return compound(b"global", (text_token(f"{walk.code.name_of(type(value))} {taken}"),))
     function, args = taken[:2]
     state, items, entries = (*taken[2:5], None, None, None)[:3]
-    tokens = [text_token(f"{function.__module__}.{function.__qualname__}")]
+    tokens = [text_token(walk.code.name_of(function))]
     if getattr(function, "__module__", "") not in _PICKLERS:
         tokens.append((yield function, Attr(" its maker")))
     for number, arg in enumerate(args):

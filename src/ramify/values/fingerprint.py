@@ -2,7 +2,11 @@
 
 That is its code, what it holds (closure, defaults), the functions, classes and constants of the user's own
 modules that it reaches, the versions of the distributions that it uses, and the version of Python. Comments,
-docstrings, formatting, line numbers, annotations of functions and names of files do not count.
+docstrings, formatting, line numbers, annotations of functions and names of files do not count; annotations of
+functions inside functions do, for they are computed there, and so may line breaks inside a `match` pattern.
+
+What it cannot follow is named in `unfollowed`. Two things are not seen at all: a value (no function or class)
+that is put into a module of a library, and what an object leaves out of what pickle would take of it.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from typing import Any, Final
 
 from ramify.errors import UndigestableError
 from ramify.values import fingerprint_origin
+from ramify.values.fingerprint_class import registered_with
 from ramify.values.fingerprint_follow import Follower
 from ramify.values.fingerprint_names import MISSING, digest_of, held_in, label, shown
 
@@ -144,9 +149,12 @@ def _still_holds(known: _Known) -> bool:
     for cell, value in seen.cells:
         if held_in(cell) is not value:
             return False
-    for cls, bases, size in seen.classes:
-        if cls.__bases__ is not bases or len(vars(cls)) != size:
-            return False
+    if any(len(namespace) != size for namespace, size in seen.sizes):
+        return False
+    if any(cls.__bases__ is not bases for cls, bases in seen.classes):
+        return False
+    if any(registered_with(cls) != registered for cls, registered in seen.registered):
+        return False
     return not seen.mutable or _same_values(seen)
 
 

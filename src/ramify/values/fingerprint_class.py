@@ -6,6 +6,7 @@ import functools
 import re
 import sys
 import types
+import typing
 from enum import EnumMeta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +34,7 @@ _SKIPPED: Final = frozenset(
     )
 )
 _OF_A_MEMBER: Final = frozenset(("_value_", "_name_", "__objclass__", "_sort_order_", "_inverted_"))
+_SUNDER: Final = re.compile("_.*_$")
 _FLAGS: Final = ("init", "repr", "hash", "compare", "kw_only")
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
 
@@ -42,8 +44,12 @@ def visit_class(follower: Follower, label: str, cls: type) -> None:
     bases = [follower.follow(base, label) for base in (type(cls), *cls.__bases__)]
     shape = [text_token(follower.number(f"({base}")) for base in bases]
     namespace = vars(cls)
-    follower.classes.append((cls, cls.__bases__, len(namespace)))
-    for other in sorted(_registered(cls), key=label_of):
+    follower.classes.append((cls, cls.__bases__))
+    follower.sizes.append((namespace, len(namespace)))
+    registered = registered_with(cls)
+    if registered is not None:
+        follower.registered.append((cls, registered))
+    for other in sorted(registered or (), key=label_of):
         shape.append(text_token(follower.number(f"registers {follower.follow(other, label)}")))
     for name in sorted(namespace):
         if name in _SKIPPED or name.startswith("__pydantic_") or _is_machinery(cls, name):
@@ -59,13 +65,16 @@ def visit_class(follower: Follower, label: str, cls: type) -> None:
     follower.parts[f"class {label}"] = digest_of(*shape)
 
 
-def _registered(cls: type) -> list[type]:
-    """The classes that were registered with an abstract base class; the rest of its state is a cache."""
+def registered_with(cls: type) -> list[type] | None:
+    """The classes that were registered with an abstract base class, None for another class.
+
+    The rest of what such a class keeps is a cache.
+    """
     if "_abc_impl" not in vars(cls):
-        return []
+        return None
     get_dump: Any = vars(sys.modules["_abc"])["_get_dump"]
     found = [reference() for reference in get_dump(cls)[0]]
-    return [other for other in found if other is not None]
+    return sorted((other for other in found if other is not None), key=id)
 
 
 def _attribute(follower: Follower, label: str, cls: type, name: str, value: Any) -> tuple[str, str]:
@@ -110,7 +119,9 @@ def _is_machinery(cls: type, name: str) -> bool:
         if name in ("__new__", "_generate_next_value_"):
             inner = getattr(value, "__func__", value)
             return origin_of(getattr(inner, "__module__", None)).kind != "own"
-        return name in cls.__members__ or not isinstance(value, functions)
+        return name in cls.__members__ or (
+            _SUNDER.match(name) is not None and not isinstance(value, functions)
+        )
     return type(value).__name__ in ("_tuplegetter", "_abc_data")
 
 
@@ -121,7 +132,7 @@ def _fields(follower: Follower, label: str, cls: type) -> None:
         named: dict[str, Any] = dict(cls.__members__)
         aliases = sorted((name, member.name) for name, member in named.items())
         boundary = getattr(vars(cls).get("_boundary_"), "name", None)
-        told = [(m.name, m.value, _beside(cls, m)) for m in members]
+        told = [(m.name, m.value, _beside(follower, cls, m)) for m in members]
         follower.value(f"members of {label}", (told, aliases, boundary))
         return
     namespace = vars(cls)
@@ -133,9 +144,11 @@ def _fields(follower: Follower, label: str, cls: type) -> None:
             follower.value(f"fields of {label}", namespace[name])
 
 
-def _beside(cls: type, member: Any) -> dict[str, Any]:
+def _beside(follower: Follower, cls: type, member: Any) -> dict[str, Any]:
     """What a member of an enumeration holds beside its value."""
     held = getattr(member, "__dict__", {})
+    follower.sizes.append((held, len(held)))
+    follower.watched += [(held, name, item) for name, item in held.items()]
     own = {name: item for name, item in held.items() if name not in _OF_A_MEMBER}
     return {n: v for n, v in own.items() if type(getattr(cls, n, None)) is not functools.cached_property}
 
@@ -158,8 +171,17 @@ def _annotations(cls: type) -> dict[str, str]:
 
 
 def _text(annotation: Any) -> str:
+    """An annotation as a text, in which classes have the names that they have in labels."""
     if isinstance(annotation, str):
         return annotation
+    if isinstance(annotation, list):
+        return f"[{', '.join(map(_text, annotation))}]"
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
         return label_of(annotation)
-    return _ADDRESS.sub("", repr(annotation))
+    if isinstance(annotation, typing.ForwardRef):
+        return annotation.__forward_arg__
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is not None and args and origin is not typing.Literal:
+        return f"{_text(origin)}[{', '.join(map(_text, args))}]"
+    home = f"{type(annotation).__module__}."
+    return _ADDRESS.sub("", repr(annotation)).replace(home, f"{label_of(type(annotation))}:")

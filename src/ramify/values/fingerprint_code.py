@@ -7,16 +7,18 @@ between minor versions of Python, so the version is part of every fingerprint.
 
 from __future__ import annotations
 
+import itertools
 import opcode
 import re
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
 from ramify.values.canonical import ATOMS
+from ramify.values.fingerprint_jumps import Instruction, straighten
 
 _NAMES: Final = opcode.opname
 _CONSTANTS: Final = frozenset(opcode.hasconst)
@@ -26,7 +28,7 @@ _MAP: Final = {name: number for name, number in opcode.opmap.items() if number <
 """Real instructions; the table of some versions has those too that only the compiler sees."""
 
 _EXTENDED: Final = _MAP["EXTENDED_ARG"]
-_SKIPPED: Final = frozenset((_MAP["CACHE"], _MAP["NOP"]))
+_SKIPPED: Final = frozenset(_MAP[n] for n in ("CACHE", "NOP", "NOT_TAKEN") if n in _MAP)
 _SHIFTED_ATTR: Final = sys.version_info >= (3, 12)
 """From 3.12 on LOAD_ATTR is both, and the lowest bit of its argument says which."""
 
@@ -37,6 +39,9 @@ _IMPORT: Final = _MAP["IMPORT_NAME"]
 _IMPORT_FROM: Final = _MAP["IMPORT_FROM"]
 _STORE_NAME: Final = _MAP["STORE_NAME"]
 _STORE_GLOBAL: Final = _MAP["STORE_GLOBAL"]
+_BRINGS: Final = frozenset((_IMPORT, _IMPORT_FROM, _MAP["POP_TOP"]))
+"""What stands before an import is stored: the last, where it is `import a.b as c`."""
+
 _LOCAL: Final = re.compile(r"(LOAD|STORE)_(?:FAST(?:_BORROW)?|DEREF|CLASSDEREF|FROM_DICT_OR_DEREF)")
 _DOES: Final = {op: found[1] for name, op in _MAP.items() if (found := _LOCAL.match(name))}
 """Whether an instruction loads or stores a local variable."""
@@ -91,7 +96,8 @@ class Scan:
 
     `chains` are the global names that it reads, each with the attributes that are read of it at once:
     `("helpers", "clean")`. `asks` are attributes by which code asks about code; `imports_by_name` tells
-    whether it calls what imports a module by a text.
+    whether it calls what imports a module by a text, and `texts` are those in it then. `lends` are the global
+    names that it imports something under.
     """
 
     token: bytes
@@ -99,9 +105,11 @@ class Scan:
     imports: tuple[Import, ...]
     asks: tuple[str, ...]
     imports_by_name: bool
+    texts: tuple[str, ...] = ()
+    lends: frozenset[str] = frozenset()
 
 
-Instruction = tuple[int, int]
+Handler = tuple[int, int, int, int]
 _scans: dict[int, tuple[types.CodeType, Scan]] = {}
 
 
@@ -130,13 +138,25 @@ def _scan(code: types.CodeType) -> Scan:
     imports = list(_imports(code, instructions)) if any(op == _IMPORT for op, _ in instructions) else []
     asks = _ASKS.intersection(code.co_names)
     by_name = not _IMPORTERS.isdisjoint(code.co_names)
+    lends = frozenset(_lent(code, instructions)) if imports else frozenset()
     for inner in nested:
         chains.update(dict.fromkeys(inner.chains))
         imports += inner.imports
         asks = asks.union(inner.asks)
         by_name = by_name or inner.imports_by_name
+        lends |= inner.lends
     token = _token(code, instructions, index_at)
-    return Scan(token, tuple(chains), tuple(dict.fromkeys(imports)), tuple(sorted(asks)), by_name)
+    told = tuple(dict.fromkeys(imports)), tuple(sorted(asks))
+    return Scan(token, tuple(chains), *told, by_name, tuple(texts_in(code)) if by_name else (), lends)
+
+
+def texts_in(code: types.CodeType) -> Iterator[str]:
+    """The texts among the constants of the code and of what is nested in it."""
+    for held in code.co_consts:
+        if isinstance(held, types.CodeType):
+            yield from texts_in(held)
+        elif isinstance(held, str):
+            yield held
 
 
 def _instructions(code: types.CodeType) -> tuple[list[Instruction], list[int]]:
@@ -168,7 +188,7 @@ def _instructions(code: types.CodeType) -> tuple[list[Instruction], list[int]]:
         while 2 * start < len(raw) and raw[2 * start] == 0:  # a jump is counted from after its caches
             start += 1
         kept[place] = op, _at(index_at, start - arg if op in _BACKWARD else start + arg)
-    return kept, index_at
+    return kept, straighten(kept, index_at, [place for place, _ in jumps])
 
 
 def _at(index_at: list[int], unit: int) -> int:
@@ -189,7 +209,7 @@ def _token(code: types.CodeType, instructions: list[Instruction], index_at: list
     head = (
         *(code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & _FLAGS),
         *names,
-        tuple(_handlers(code.co_exceptiontable, index_at)),
+        tuple(_joined(_handlers(code.co_exceptiontable, index_at))),
     )
     return sha256(repr(head).encode("utf-8", "surrogatepass") + b"".join(parts)).digest()
 
@@ -209,7 +229,7 @@ def constant_token(value: Any) -> bytes:
     return b"%s%d:%s" % (type(value).__name__.encode(), len(tokens), b"".join(tokens))
 
 
-def _handlers(table: bytes, index_at: list[int]) -> Iterator[tuple[int, int, int, int]]:
+def _handlers(table: bytes, index_at: list[int]) -> Iterator[Handler]:
     """The exception table: from, to, handler, depth; numbers of six bits each, the first marked."""
     numbers: list[int] = []
     goes_on = False
@@ -225,11 +245,25 @@ def _handlers(table: bytes, index_at: list[int]) -> Iterator[tuple[int, int, int
             yield from _handler(numbers, index_at)
 
 
-def _handler(numbers: list[int], index_at: list[int]) -> Iterator[tuple[int, int, int, int]]:
+def _handler(numbers: list[int], index_at: list[int]) -> Iterator[Handler]:
     start, length, target, depth = numbers
     begin, end, handler = (_at(index_at, n) for n in (start, start + length, target))
     if begin != end:
         yield begin, end, handler, depth
+
+
+def _joined(handlers: Iterable[Handler]) -> Iterator[Handler]:
+    """As one what meets, which the compiler leaves apart at what cannot fail."""
+    last: Handler | None = None
+    for found in handlers:
+        if last is not None and last[1:] == (found[0], *found[2:]):
+            last = last[0], *found[1:]
+            continue
+        if last is not None:
+            yield last
+        last = found
+    if last is not None:
+        yield last
 
 
 # ---- names
@@ -287,12 +321,19 @@ def _imported(
             yield Import(module, level, code.co_names[arg], _chains_of(code, variable), variable)
 
 
+def _lent(code: types.CodeType, instructions: list[Instruction]) -> Iterator[str]:
+    """The global names that an import in a function is stored under."""
+    for (before, _), (op, arg) in itertools.pairwise(instructions):
+        if op == _STORE_GLOBAL and before in _BRINGS:
+            yield code.co_names[arg]
+
+
 def _bound(code: types.CodeType, instructions: list[Instruction], place: int) -> tuple[str | None, int]:
     """The name that an import is stored under, and through how many steps down it went."""
     steps = 0
     for op, arg in instructions[place : place + 12]:
-        if op == _STORE_GLOBAL:
-            return None, steps  # any function of the module may use it
+        if op == _STORE_GLOBAL or (op == _STORE_NAME and code.co_name != "<module>"):
+            return None, steps  # any function of the module may use it, or any who has the class
         if op == _STORE_NAME:
             return code.co_names[arg], steps
         if _DOES.get(op) == "STORE":

@@ -17,9 +17,9 @@ from ramify.errors import UndigestableError
 from ramify.values.canonical import ATOMS, Code, Walk
 from ramify.values.canonical_objects import begin, registry_of
 from ramify.values.fingerprint_class import visit_class
-from ramify.values.fingerprint_code import scan
+from ramify.values.fingerprint_code import scan, texts_in
 from ramify.values.fingerprint_late import LateImports
-from ramify.values.fingerprint_modules import follow_module, resolve
+from ramify.values.fingerprint_modules import IMPORTER, follow_module, resolve
 from ramify.values.fingerprint_names import (
     MISSING,
     Numbers,
@@ -51,9 +51,9 @@ _C_CODE: Final = (
 class Follower(Code):
     """Collects the parts of a fingerprint. `drain()` ends it.
 
-    What must still be so for the parts to hold is kept beside them: `watched` names of namespaces,
-    `functions`, `classes` and `cells` as they were, `mutable` values with their tokens; `steady` is False
-    where that is not all.
+    What must still be so for the parts to hold is kept beside them: `watched` names of namespaces, and the
+    `sizes` of those that may get new ones, `functions`, `classes` and `cells` as they were, the classes
+    `registered` with others, `mutable` values with their tokens; `steady` is False where that is not all.
     """
 
     def __init__(self) -> None:
@@ -61,8 +61,10 @@ class Follower(Code):
         self.unsound: dict[str, None] = {}
         self.unfollowed: dict[str, None] = {}
         self.watched: list[tuple[Mapping[str, Any], str, Any]] = []
+        self.sizes: list[tuple[Mapping[str, Any], int]] = []
         self.functions: list[tuple[types.FunctionType, Any, Any, Any, int]] = []
-        self.classes: list[tuple[type, tuple[type, ...], int]] = []
+        self.classes: list[tuple[type, tuple[type, ...]]] = []
+        self.registered: list[tuple[type, list[type]]] = []
         self.cells: list[tuple[types.CellType, Any]] = []
         self.mutable: list[tuple[Any, bytes]] = []
         self.steady = True
@@ -207,6 +209,7 @@ class Follower(Code):
         names = code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount]
         keywords = function.__kwdefaults__ or {}
         self.watched += [(keywords, name, held) for name, held in keywords.items()]
+        self.sizes.append((keywords, len(keywords)))
         for name, held in (*zip(names, defaults, strict=True), *keywords.items()):
             self.held(f"default of {name}{of}", held)
         for name, held in sorted(function.__dict__.items()):
@@ -229,14 +232,18 @@ class Follower(Code):
         found = scan(code)
         self.parts[f"code of {label}"] = ""  # its place is before those that it reaches
         refs = []
+        by_name = found.imports_by_name
         for chain in found.chains:
-            ref = resolve(self, namespace, chain, label)
+            ref = "" if chain[0] in found.lends else resolve(self, namespace, chain, label)
             if ref:
                 refs.append(self.ref(f"{'.'.join(chain)}={ref}"))
+            by_name = by_name or ref == IMPORTER  # whatever it is called here
         for wanted in found.imports:
             refs += [self.ref(ref) for ref in self.late.imported(wanted, namespace, label)]
-        if found.imports_by_name:
-            refs += [self.ref(ref) for ref in self.late.named_in(code, label)]
+        if by_name:
+            held = [namespace.get(chain[0]) for chain in found.chains]
+            texts = [*texts_in(code), *(text for text in held if isinstance(text, str))]
+            refs += [self.ref(ref) for ref in self.late.named_in(texts, namespace, label)]
         for name in found.asks:
             self.unfollowed[f".{name}{told_in(label)}"] = None
         self.parts[f"code of {label}"] = digest_of(found.token, *sorted(refs))

@@ -11,7 +11,7 @@ import builtins
 import functools
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,13 @@ from ramify.values.fingerprint_unloaded import Found, find_module
 if TYPE_CHECKING:
     from ramify.values.fingerprint_follow import Follower
 
-_ALL = "*"
 _ALONE = ""
-"""In the place of a function's name: all that the module has, and the import itself alone."""
+"""In the place of the name of what is imported: nothing but the import itself."""
+
+_STALE = "its file was changed after it was imported"
+
+_looks: dict[str, tuple[Any, Outline]] = {}
+"""Of each module how it was loaded, and what was in its file then, as far as that was seen."""
 
 
 class LateImports:
@@ -35,10 +39,12 @@ class LateImports:
     def __init__(self, follower: Follower) -> None:
         self._follower = follower
         self._read: set[tuple[str, str]] = set()
+        self._reached: set[tuple[str, tuple[str, ...]]] = set()
 
     def imported(self, wanted: Import, namespace: Mapping[str, Any], where: str) -> list[str]:
         """Follows an import in code whose globals are `namespace`; returns what is read of it, as what."""
         module = absolute_name(wanted, namespace)
+        self._packages_above(module, str(namespace.get("__name__", "")), where)
         if not wanted.chains:
             return [f"{module_label(module)}={self.reach(module, (_ALONE,), where)}"]
         first = () if wanted.name is None else (wanted.name,)
@@ -48,33 +54,48 @@ class LateImports:
             refs.append(f"{'.'.join((module_label(module), *steps))}={self.reach(module, steps, where)}")
         return refs
 
-    def named_in(self, code: types.CodeType, where: str) -> list[str]:
-        """Modules of the user's own whose names stand as texts in code that imports by name."""
+    def named_in(self, texts: Iterable[str], namespace: Mapping[str, Any], where: str) -> list[str]:
+        """Modules of the user's own that are named in code that imports by name, with dots before or not."""
+        names = list(dict.fromkeys(texts))
+        packages = [*filter(_is_dotted, names), str(namespace.get("__package__") or "")]
+        for text in [text for text in names if text.startswith(".")]:
+            beneath = Import(text.lstrip("."), len(text) - len(text.lstrip(".")), None, ())
+            names += [absolute_name(beneath, {"__package__": package}) for package in packages if package]
         refs = []
-        for held in code.co_consts:
-            if isinstance(held, types.CodeType):
-                refs += self.named_in(held, where)
-            elif isinstance(held, str) and all(step.isidentifier() for step in held.split(".")):
-                found = find_module(held)
-                if found is not None and found.origin.kind == "own":
-                    refs.append(f"{module_label(held)}={self.reach(held, (), where)}")
+        self._follower.steady = False
+        for name in dict.fromkeys(filter(_is_dotted, names)):
+            found = find_module(name)
+            if found is not None and found.origin.kind == "own":
+                self._packages_above(name, str(namespace.get("__name__", "")), where)
+                refs.append(f"{module_label(name)}={self.reach(name, (), where)}")
         return refs
+
+    def _packages_above(self, module: str, importer: str, where: str) -> None:
+        """The packages that are imported before the module; those of the importer itself are there."""
+        steps = module.split(".")
+        for package in (".".join(steps[:depth]) for depth in range(1, len(steps))):
+            if not f"{importer}.".startswith(f"{package}.") and find_module(package) is not None:
+                self.reach(package, (_ALONE,), where)
 
     def reach(self, module: str, steps: tuple[str, ...], where: str) -> str:
         """Follows `steps` down from a module, all of it where there are none; returns what to call that."""
         found = find_module(module)
         name = module_label(module)
         if found is None:
+            self._follower.steady = False  # it may come
             return self._without_file(module, steps, where)
         self._follower.note(found.origin)
         if found.origin.kind != "own":
             self._say_if_open(module, steps, where)
             return ".".join((name, *steps))
         self._follower.steady = False
+        if (module, steps) in self._reached:
+            return f"source of {'.'.join((name, *steps))}"
+        self._reached.add((module, steps))
         if found.is_package and steps and find_module(f"{module}.{steps[0]}") is not None:
             self.reach(f"{module}.{steps[0]}", steps[1:], where)
         if found.outline is not None:
-            self._visit(module, found, found.outline, steps[0] if steps else _ALL)
+            self._visit(module, found, found.outline, steps)
         elif found.file is not None:
             self._follower.file(f"extension module {name}", found.file)
         return f"source of {'.'.join((name, *steps))}"
@@ -94,18 +115,21 @@ class LateImports:
             value = vars(value).get(step) if isinstance(value, types.ModuleType) else None
             say_if_open(self._follower, value, ".".join((module, *steps[:depth])), where)
 
-    def _visit(self, module: str, found: Found, outline: Outline, name: str) -> None:
-        """Reads a module, and the functions of it that are reached from `name`."""
+    def _visit(self, module: str, found: Found, outline: Outline, steps: tuple[str, ...]) -> None:
+        """Reads a module, and of its functions those that `steps` reach: all, where there are none."""
         label = module_label(module)
         home = {"__name__": module, "__package__": found.package}
-        waiting = [name]
+        waiting = [*steps[:1]] if steps else [*outline.functions]
         if (module, _ALONE) not in self._read:
             self._read.add((module, _ALONE))
             self._follower.parts[f"source of {label}"] = digest_of(outline.rest.token)
+            if _is_from_before(module, outline):
+                self._follower.unsound[f"{label}: {_STALE}"] = None
             self._go_on(outline.rest, home, label)
             waiting += (*outline.reads, "__getattr__")
-        if name == _ALL:
-            waiting += outline.functions
+        for name in steps[:1] or outline.imports:  # what it has from another module, and hands on
+            for wanted in outline.imports.get(name, ()):
+                self._later(replace(wanted, chains=(steps[1:],)), home, label)
         while waiting:
             reached = waiting.pop()
             if reached not in outline.functions or (module, reached) in self._read:
@@ -119,7 +143,7 @@ class LateImports:
         scans = outline.functions[name]
         self._follower.parts[f"source of {label}"] = digest_of(*(found.token for found in scans))
         if _is_stale(sys.modules.get(module), name, outline.bodies[name]):
-            self._follower.unsound[f"{label}: its file was changed after it was imported"] = None
+            self._follower.unsound[f"{label}: {_STALE}"] = None
         for found in scans:
             self._go_on(found, home, label)
             for first, *steps in found.chains:
@@ -132,12 +156,34 @@ class LateImports:
             say_if_open(self._follower, vars(builtins).get(chain[0]), chain[0], where)
         for wanted in found.imports:
             self._later(wanted, home, where)
+        if found.imports_by_name:
+            self._follower.later(functools.partial(self._named_in, found.texts, home, where))
 
     def _later(self, wanted: Import, home: Mapping[str, Any], where: str) -> None:
         self._follower.later(functools.partial(self._imported, wanted, home, where))
 
     def _imported(self, wanted: Import, home: Mapping[str, Any], where: str) -> None:
         self.imported(wanted, home, where)
+
+    def _named_in(self, texts: Iterable[str], home: Mapping[str, Any], where: str) -> None:
+        self.named_in(texts, home, where)
+
+
+def _is_dotted(text: str) -> bool:
+    """Whether it may be the full name of a module."""
+    return all(step.isidentifier() for step in text.split("."))
+
+
+def _is_from_before(module: str, outline: Outline) -> bool:
+    """Whether what is loaded was in the file at an earlier look, and another import would be there now.
+
+    Every load, the second one of a module too, has a spec of its own.
+    """
+    spec = getattr(sys.modules.get(module), "__spec__", None)
+    known, seen = _looks.get(module, (None, outline))
+    loaded_since = known is None and spec is not None
+    _looks[module] = spec, seen if spec is not None and (spec is known or loaded_since) else outline
+    return _looks[module][1].rest.token != outline.rest.token
 
 
 def _is_stale(loaded: types.ModuleType | None, name: str, tokens: tuple[bytes, ...]) -> bool:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 DYNAMIC: Final = (eval, exec, compile, __import__, globals, importlib.import_module)
 """What reaches code by a name that is known when it runs."""
 
+IMPORTER: Final = "importlib.import_module"
+"""What a reference to it reads."""
+
 _OF_A_MODULE: Final = frozenset(("__file__", "__name__", "__doc__", "__spec__", "__package__", "__path__"))
 """Where a module is and how it was started: a moved project, and a script that was imported, are the same."""
 

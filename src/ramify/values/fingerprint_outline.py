@@ -5,12 +5,15 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from ramify.values.fingerprint_code import Import, Scan, scan
 
 if TYPE_CHECKING:
     import ast
+
+_BLIND: Final = frozenset(("property", "staticmethod", "classmethod"))
+"""Decorators that do not look at annotations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +44,13 @@ def outline_of(source: str | bytes, file: str = "<source>") -> Outline:
     """
     import ast
 
-    module = ast.parse(source, file)
+    module = _bare(ast.parse(source, file))
     context = list(_imports_in(module.body))
     functions: dict[str, tuple[Scan, ...]] = {}
     bodies: dict[str, tuple[bytes, ...]] = {}
     rest: list[ast.stmt] = []
     for statement in module.body:
-        if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) or statement.decorator_list:
+        if not _is_plain(statement):
             rest.append(statement)
             continue
         name = statement.name
@@ -61,6 +64,42 @@ def outline_of(source: str | bytes, file: str = "<source>") -> Outline:
         if wanted.bound is not None:
             imports[wanted.bound] = (*imports.get(wanted.bound, ()), replace(wanted, chains=()))
     return Outline(found, functions, reads, imports, bodies)
+
+
+def _bare(module: ast.Module) -> ast.Module:
+    """Without docstrings, and without annotations but those that a decorator may read.
+
+    The body of a plain function stays as it is: it is compared with what is loaded.
+    """
+    import ast
+
+    _strip(module)
+    for statement in module.body:
+        inside = [statement] if _is_plain(statement) else ast.walk(statement)
+        for node in inside:
+            _strip(node)
+    return module
+
+
+def _strip(node: ast.AST) -> None:
+    import ast
+
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        if all(isinstance(d, ast.Name) and d.id in _BLIND for d in node.decorator_list):
+            node.returns = None
+            for argument in ast.walk(node.args):
+                if isinstance(argument, ast.arg):
+                    argument.annotation = None
+    elif not isinstance(node, ast.ClassDef | ast.Module):
+        return
+    if ast.get_docstring(node, clean=False) is not None:
+        node.body[0] = ast.copy_location(ast.Pass(), node.body[0])
+
+
+def _is_plain(statement: ast.stmt) -> TypeGuard[ast.FunctionDef | ast.AsyncFunctionDef]:
+    import ast
+
+    return isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) and not statement.decorator_list
 
 
 def _compiled(statements: list[ast.stmt], file: str) -> types.CodeType:
@@ -90,13 +129,10 @@ def _body(function: Any, context: list[ast.stmt], file: str) -> Scan:
 
 
 def _head(function: Any, file: str) -> Scan:
-    """What its definition does: the defaults. Annotations do not count."""
+    """What its definition does: the defaults."""
     import ast
 
     head = ast.parse(f"def {function.name}(): ...", file).body[0]
     assert isinstance(head, ast.FunctionDef), "it was written so"
     head.args = function.args
-    for argument in ast.walk(function.args):
-        if isinstance(argument, ast.arg):
-            argument.annotation = None
     return scan(_compiled([head], file))
