@@ -55,8 +55,8 @@ def write_growth(plan: Plan, new: NewPlan) -> Callable[[], None]:
     return undo
 
 
-def read_growth(folder: str, growths: int) -> tuple[list[Definition], list[Growth]]:
-    """The definitions that the first so many growths added, in order, and the notes of these growths."""
+def read_growth(folder: str, growths: int | None = None) -> tuple[list[Definition], list[Growth]]:
+    """The definitions that the first so many growths added, or all (None), in order, and their notes."""
     notes = [_notes.decode(line) for line in islice(_lines(os.path.join(folder, GROWN_NOTES)), growths)]
     count = sum(len(note.definitions) for note in notes)
     return [_definitions.decode(line) for line in islice(_lines(os.path.join(folder, GROWN)), count)], notes
