@@ -25,12 +25,13 @@ def foreseen(verdicts: Iterable[Verdict], made: Sweep, here: OpenInstance) -> li
     """
     moving: set[str] = set()
     hidden: set[str] = set()
+    by_wait: dict[int, str | None] = {}
     found: list[Verdict] = []
     for verdict in verdicts:
         verdict = replace(verdict, cause=as_seen(verdict.cause))
         key = verdict.job_id
         if verdict.verdict in (REUSE, LOAD):
-            behind = _behind(key, made, moving, hidden)
+            behind = _behind(key, made, moving, hidden, by_wait)
             if behind is not None:
                 verdict = replace(verdict, verdict=MAYBE, cause=Cause("maybe", behind))
                 hidden.add(key)
@@ -64,12 +65,17 @@ def as_seen(cause: Cause) -> Cause:
 _FROM_PLAN: Final = "file ../../../"
 
 
-def _behind(key: str, made: Sweep, moving: set[str], hidden: set[str]) -> str | None:
-    """What may have this task declared otherwise, or run again."""
+def _behind(
+    key: str, made: Sweep, moving: set[str], hidden: set[str], by_wait: dict[int, str | None]
+) -> str | None:
+    """What may have this task declared otherwise, or run again. What a wait is about comes before all that
+    is declared in it, so each wait is looked at once.
+    """
     for number in made.made_in.get(key, ()):
-        for one in made.waits[number].keys:
-            if one in moving:
-                return one
+        if number not in by_wait:
+            by_wait[number] = next((one for one in made.waits[number].keys if one in moving), None)
+        if by_wait[number] is not None:
+            return by_wait[number]
     return next((parent for parent in made.parents(key) if parent in hidden), None)
 
 
