@@ -260,7 +260,7 @@ def plan_pipeline(
         )
         for verdict in found
     ]
-    told = foreseen(told, made, here.instance)
+    told = foreseen(told, made, here)
     return Preview(told, found.definitions, codes, may_grow(told, made))
 
 
