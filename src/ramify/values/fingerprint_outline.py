@@ -21,17 +21,18 @@ class Outline:
     """The code of a module in parts.
 
     `rest` is all that its import does but define `functions`: those at its top level that have no decorator,
-    by name, more than one where a name is defined twice. `reads` are the names that the rest reads.
+    by name, more than one where a name is defined twice; they are scanned when they are reached. `reads` are
+    the names that the rest reads.
     """
 
     rest: Scan
-    functions: Mapping[str, tuple[Scan, ...]]
+    functions: Mapping[str, tuple[types.CodeType, ...]]
     reads: tuple[str, ...]
     imports: Mapping[str, tuple[Import, ...]]
     """What the rest imports, by the name under which the functions know it."""
 
-    bodies: Mapping[str, tuple[bytes, ...]]
-    """The tokens of the functions' own code, without what a `def` does."""
+    bodies: Mapping[str, tuple[types.CodeType, ...]]
+    """The functions' own code, without what a `def` does."""
 
 
 def outline_of(source: str | bytes, file: str = "<source>") -> Outline:
@@ -47,17 +48,17 @@ def outline_of(source: str | bytes, file: str = "<source>") -> Outline:
     module = ast.parse(source, file)
     written = dict(_functions_in(_compiled(module.body, file)))
     _make_bare(module)
-    functions: dict[str, tuple[Scan, ...]] = {}
-    bodies: dict[str, tuple[bytes, ...]] = {}
+    functions: dict[str, tuple[types.CodeType, ...]] = {}
+    bodies: dict[str, tuple[types.CodeType, ...]] = {}
     rest: list[ast.stmt] = []
     for statement in module.body:
         if not _is_plain(statement):
             rest.append(statement)
             continue
         name = statement.name
-        body = scan(written[name, statement.lineno])
+        body = written[name, statement.lineno]
         functions[name] = (*functions.get(name, ()), body, *_head(statement, file))
-        bodies[name] = (*bodies.get(name, ()), body.token)
+        bodies[name] = (*bodies.get(name, ()), body)
     found = scan(_compiled(rest, file))
     reads = tuple(dict.fromkeys(chain[0] for chain in found.chains))
     imports: dict[str, tuple[Import, ...]] = {}
@@ -120,7 +121,7 @@ def _functions_in(module: types.CodeType) -> Iterator[tuple[tuple[str, int], typ
                 yield from _functions_in(held)
 
 
-def _head(function: Any, file: str) -> list[Scan]:
+def _head(function: Any, file: str) -> list[types.CodeType]:
     """What its definition does: the defaults, where it has any."""
     import ast
 
@@ -129,4 +130,4 @@ def _head(function: Any, file: str) -> list[Scan]:
     head = ast.parse(f"def {function.name}(): ...", file).body[0]
     assert isinstance(head, ast.FunctionDef), "it was written so"
     head.args = function.args
-    return [scan(_compiled([head], file))]
+    return [_compiled([head], file)]
