@@ -35,12 +35,12 @@ def section(name: str) -> str:
     assert command is not None, "the table of commands leads to each of them"
     own = click.Context(command, parent=context, info_name=name, max_content_width=200)
     usage = " ".join([own.command_path, *command.collect_usage_pieces(own)])
-    *told, example = [_joined(part) for part in (command.help or "").split("\n\n") if part.strip()]
-    told += [_joined(command.epilog)] if command.epilog else []
+    *paragraphs, example = [part for part in (command.help or "").split("\n\n") if part.strip()]
+    told = [_joined(part) for part in (*paragraphs, command.epilog) if part]
     options = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
     rows = [option.get_help_record(own) for option in options]
     table = ["| option | what it does |", "|---|---|", *(_row(*row) for row in rows if row)]
-    shell = f"```console\n$ {example.removeprefix('Example: ')}\n```"
+    shell = f"```console\n$ {' '.join(example.split()).removeprefix('Example: ')}\n```"
     return "\n\n".join([f"## ramify {name}", f"`{usage}`", *told, shell, "\n".join(table)])
 
 

@@ -101,10 +101,12 @@ class Journal(Protocol):
     """One append-only sequence of records, one writer.
 
     `append` takes one whole record and returns when the operating system has it (`durable`: when the disk has
-    it). What was appended before a crash is read back whole; a last record cut short is not there.
+    it); `extend` takes several, in order. What was appended before a crash is read back whole; a last record
+    cut short is not there.
     """
 
     def append(self, record: Sequence[Any]) -> None: ...
+    def extend(self, records: Sequence[Sequence[Any]]) -> None: ...
     def close(self) -> None: ...
 
 

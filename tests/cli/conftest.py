@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import gettempdir
 from types import ModuleType
 
 import pytest
@@ -35,17 +34,17 @@ def call(project: Path, capfd: pytest.CaptureFixture[str]) -> Call:
 
 
 @pytest.fixture(autouse=True)
-def own_imports() -> Iterator[None]:
+def own_imports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What a command of this test imports, and where it looks for modules, does not outlive the test."""
     path, modules = list(sys.path), set(sys.modules)
     yield
     sys.path[:] = path
     for name, module in list(sys.modules.items()):
-        if name not in modules and _is_of_a_test(module):
+        if name not in modules and _is_below(tmp_path_factory.getbasetemp(), module):
             del sys.modules[name]
 
 
-def _is_of_a_test(module: ModuleType) -> bool:
+def _is_below(folder: Path, module: ModuleType) -> bool:
     """Whether the file of the module is one that a test wrote."""
     place = getattr(module, "__file__", None)
-    return isinstance(place, str) and Path(place).is_relative_to(Path(gettempdir()).resolve())
+    return isinstance(place, str) and Path(place).is_relative_to(folder.resolve())

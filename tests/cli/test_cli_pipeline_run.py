@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -133,7 +134,8 @@ def test_until_leaves_tasks_ready_for_later(call: Call, flow: Path) -> None:
     assert states(flow / "i") == {
         "one": "completed", "part.0": "completed", "part.1": "ready", "part.2": "completed", "part.3": "ready"
     }  # fmt: skip
-    assert call("run", "flow.py:flow", "-pid", "i").code == 0
+    said = call("run", "flow.py:flow", "-pid", "i", "--until", "zz*")
+    assert said.code == 0 and "--until 'zz*' fits no task" in said.out
     assert len(states(flow / "i")) == 6
 
 
@@ -145,8 +147,43 @@ def test_a_dry_run_changes_nothing(call: Call, flow: Path, words: list[str]) -> 
     before = tree_hash(flow / "i")
     (flow / "flow.py").write_text(FLOW.replace("export n=20", "export n=21"))
     told = call(*words, "flow.py:pipeline", "-pid", "i", "--json").document
-    assert told["counts"]["RUN"] == 1 and told["counts"]["MAYBE"] == 4
+    assert told["counts"]["RUN"] == 1 and told["counts"]["MAYBE"] == 5
     assert tree_hash(flow / "i") == before
+
+
+@pytest.mark.parametrize("words", [("plan",), ("run", "-n"), ("prepare", "-n"), ("why", "one")])
+def test_nothing_is_written_beside_the_flow_either(
+    call: Call, flow: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    before = tree_hash(flow)
+    said = call(*words, "flow.py:flow", "-pid", "i")
+    assert said.code == 0, said.err
+    assert tree_hash(flow) == before and not sys.dont_write_bytecode
+
+
+def test_a_plan_knows_what_waits_hide_and_what_failed_before(
+    call: Call, flow: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = call("plan", "flow.py:flow", "-pid", "i").out
+    assert "5 RUN" in fresh and "may grow: rule generator" in fresh
+    assert call("run", "flow.py:flow", "-pid", "i").code == 0
+    done = call("plan", "flow.py:flow", "-pid", "i").out
+    assert "6 REUSE" in done and "may grow" not in done
+    (flow / "flow.py").write_text(FLOW.replace("part $i", "Part $i"))
+    verdicts = {
+        line.split()[1]: line for line in call("plan", "flow.py:flow", "-pid", "i").out.splitlines()[:6]
+    }
+    assert verdicts["one"].startswith("LOAD") and verdicts["part.0"].startswith("RUN")
+    assert verdicts["last"].startswith("MAYBE") and "output of part." in verdicts["last"]
+    monkeypatch.setenv("BAD", "2")
+    assert call("run", "flow.py:flow", "-pid", "i").code == 1
+    failed = call("plan", "flow.py:flow", "-pid", "i").out
+    assert (
+        "part.2  it failed at step 0 in an earlier run" in failed
+        and "--restart-failed has it go on" in failed
+    )
+    assert "--restart-failed" not in call("run", "-n", "flow.py:flow", "-pid", "i", "--restart-failed").out
 
 
 def test_a_dry_run_tells_what_until_holds(call: Call, flow: Path) -> None:
@@ -176,13 +213,14 @@ def test_what_a_generator_raises_is_told_with_its_line(call: Call, project: Path
     assert "bug in Ramify" not in early.err and not (project / "i").exists()
     late = call("run", "bad.py:late", "-pid", "i")
     assert late.code == 1 and "so late" in late.err and states(project / "i") == {"a": "completed"}
+    assert call("status", "-pid", "i").out.splitlines()[-2] == "rest  ramify resume -pid i"
 
 
 def test_flags_of_the_other_kind_are_refused(call: Call, flow: Path) -> None:
     (flow / "graph.py").write_text("from ramify import DAG, Job\ndag = DAG({'a': Job(int)})\n")
     for words in (["flow.py:flow", "-o", "x"], ["flow.py:flow", "--mode", "thread"]):
         assert "is a pipeline" in call("run", *words).err
-    for words in (["graph.py", "--until", "a"], ["graph.py", "-pid", "i"]):
+    for words in (["graph.py", "--restart-failed"], ["graph.py", "-pid", "i"]):
         said = call("run", *words)
         assert said.code == 2 and "is a graph" in said.err
     assert call("run", "graph.py").code == 0
@@ -211,6 +249,24 @@ def test_a_second_driver_is_refused_by_name(call: Call, project: Path) -> None:
     assert states(project / "i")["a"] in ("killed.0", "step-started.0")  # it may outlive its driver
     (project / "slow.py").write_text("def flow(dsl):\n    yield dsl.task('a').calls('true')()\n")
     assert call("resume", "-pid", "i").code == 0  # the stale text of the lock hinders nobody
+
+
+def test_what_an_interrupt_ends_has_not_failed(call: Call, project: Path) -> None:
+    os.mkfifo(project / "go")
+    (project / "slow.py").write_text(
+        f"def flow(dsl):\n    yield dsl.task('a').calls('echo begun > {project}/go; sleep 300')()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ramify", "run", "slow.py:flow", "-pid", "i"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
+    )  # fmt: skip
+    assert (project / "go").read_text() == "begun\n"
+    process.send_signal(signal.SIGINT)
+    err = process.communicate(timeout=GUARD)[1]
+    assert process.returncode == 130
+    assert "interrupted: 0 of 1 jobs done, 1 cancelled" in err and "a failed" not in err
+    assert "no task failed" in call("status", "-pid", "i", "--failed").out
 
 
 def test_a_schedule_looks_again_at_what_lies_outside(call: Call, project: Path) -> None:

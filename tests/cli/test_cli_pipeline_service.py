@@ -192,3 +192,23 @@ def test_an_instance_has_one_state(tmp_path: Path) -> None:
         set_instance_state(path, name)
         assert instance_state(path) == name
         assert os.listdir(tmp_path / ".ramify") == [f"state.{name}"]
+
+
+def test_a_folder_that_is_not_there_is_told_once_each_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from ramify.pipeline import service
+
+    place = tmp_path / "soon"
+    kind = PipelineType("kind", create_pipeline(lambda dsl: iter(())))
+    made = service.Service([(str(place), kind)], lambda path: [], most=1, sleeps=[0])
+    made._look()
+    made._look()
+    assert [record.message for record in caplog.records] == [
+        f"cannot look into {place}: No such file or directory"
+    ]
+    place.mkdir()
+    made._look()
+    place.rmdir()
+    made._look()
+    assert len(caplog.records) == 2

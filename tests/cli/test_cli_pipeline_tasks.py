@@ -104,6 +104,16 @@ def test_dump_env_is_read_back_by_a_shell(call: Call, done: Path) -> None:
     assert call("task", "env", "part.3").out == said.out
 
 
+def test_looks_at_one_task_are_documents_too(call: Call, done: Path) -> None:
+    env = call("task", "env", "part.3", "--json").document
+    assert env["key"] == "part.3" and env["variables"]["i"] == "3"
+    none = call("task", "ps", "part.3", "--json")
+    assert none.code == 1 and none.document["processes"] == []
+    ended = call("task", "kill", "part.3", "--json")
+    assert ended.code == 1 and ended.document["ended"] == 0
+    assert call("task", "tail", "part.3", "--json").code == 2
+
+
 def test_execution_times_are_those_of_the_tasks_own_logs(call: Call, done: Path) -> None:
     told = call("report-execution-times", "--filter", "part.*", "--json").document["tasks"]
     assert [task["key"] for task in told] == [f"part.{i}" for i in range(4)]
@@ -170,3 +180,22 @@ def test_older_names_have_help_and_are_not_listed(call: Call, name: str) -> None
     said = call(name, "--help")
     assert said.code == 0 and "Example: " in said.out and "--pipeline-instance-dir" in said.out
     assert name not in COMMANDS and f"\n  {name} " not in call("--help").out
+
+
+def test_why_knows_what_a_task_was_made_of_and_asks_of_the_same_instance(call: Call, done: Path) -> None:
+    said = call("why", "part.0", "-pid", "i")
+    assert "it has no output" not in said.out.splitlines()[-2], said.out
+    assert "    one " in said.out  # whose result it was made of
+    assert said.out.splitlines()[-1] == "now  ramify why part.0 flow.py:pipeline -pid i"
+    assert call("why", "part.0", "-pid", "i", "--json").document["jobs"][0]["output"]["trace"]["parents"]
+
+
+def test_the_list_of_runs_calls_an_instance_by_its_folder(call: Call, done: Path) -> None:
+    assert call("ls").out.splitlines()[1].split()[-1] == "i"
+
+
+def test_what_an_instance_still_needs_is_no_garbage(call: Call, done: Path) -> None:
+    assert call("gc", "--json").document["garbage"] == []
+    codes = sorted(os.listdir(done / ".ramify/@run/outputs/.codes"))
+    assert call("gc", "--yes").code == 0
+    assert codes and sorted(os.listdir(done / ".ramify/@run/outputs/.codes")) == codes

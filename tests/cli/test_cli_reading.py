@@ -207,7 +207,7 @@ def test_ls_says_what_it_leaves_out(call: Call, failed: str) -> None:
 
     shutil.rmtree(failed)
     said = call("ls")
-    assert "1 runs are left out" in said.err
+    assert "1 run is left out: its folder is gone" in said.err
     assert call("ls", "--json").document["gone"] == 1
 
 

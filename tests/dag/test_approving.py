@@ -5,7 +5,19 @@ from typing import Any
 
 import pytest
 
-from ramify import DAG, Job, JobCancelled, Proposal, RamifyWarning, Rule, Status, after, resume
+from ramify import (
+    DAG,
+    ArgumentError,
+    DAGExecutionError,
+    Job,
+    JobCancelled,
+    Proposal,
+    RamifyWarning,
+    Rule,
+    Status,
+    after,
+    resume,
+)
 
 
 def three_waves(asked: list[str] | None = None) -> DAG:
@@ -116,3 +128,29 @@ def test_on_disk_a_run_goes_on_where_it_was_left(tmp_path: Path) -> None:
     assert dict(outputs.items()) == {"n0": 4, "n1": 5}
     assert seen == ["start n0", "r0 adds n1", "start n1"]
     assert dict(resume(tmp_path).items()) == {"n0": 4, "n1": 5, "n2": 6, "n3": 7}
+
+
+def fails(proposal: Any) -> bool:
+    raise OSError(f"nobody answers about {proposal.by}")
+
+
+def test_on_disk_a_start_that_could_not_be_asked_about_says_why(tmp_path: Path) -> None:
+    dag = DAG({"a": Job(int)})
+    with pytest.raises(DAGExecutionError, match=r"job 'a' was cancelled: approve\(\) raised OSError: nobody"):
+        dag.evaluate(tmp_path / "exp", execution_mode="thread", approve=fails)
+
+
+@pytest.mark.parametrize(
+    "words", [{"approve": 3}, {"max_growths": "2"}, {"max_growths": -1}, {"max_growths": True}]
+)
+@pytest.mark.parametrize("with_rules", [True, False])
+def test_what_cannot_be_asked_is_refused_before_anything_starts(
+    words: Any, with_rules: bool, tmp_path: Path
+) -> None:
+    for start in (DAG.compute, lambda dag, **words: dag.evaluate(tmp_path / "exp", **words)):
+        dag = DAG({"a": Job(int)})
+        if with_rules:
+            dag.add_rule(None, lambda view: view.submit(int), name="adds")
+        with pytest.raises(ArgumentError, match=next(iter(words))):
+            start(dag, **words)
+    assert not (tmp_path / "exp/run").exists()

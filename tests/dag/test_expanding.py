@@ -1,10 +1,23 @@
 """Nodes that add to their graph while it runs: maps, reductions, branches, loops, and scopes of any depth."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ramify import DAG, BoundReached, Extend, GrowthError, Job, JobError, Status, after, closed
+from ramify import (
+    DAG,
+    ArgumentError,
+    BoundReached,
+    DraftError,
+    Extend,
+    GrowthError,
+    Job,
+    JobError,
+    Status,
+    after,
+    closed,
+)
 
 
 def run(dag: DAG, **options: Any) -> DAG:
@@ -196,3 +209,79 @@ def test_bad_options_are_named() -> None:
         dag.repeat(double, 1, until=bool, max_times=0)
     with pytest.raises(ValueError, match="a case is a pair"):
         dag.cases(1, abs)  # type: ignore[arg-type]  # it is what is refused
+
+
+def square(n: int) -> int:
+    return n * n
+
+
+def submits(n: int, path: Path) -> Extend:
+    inner = DAG()
+    first = inner.submit(square, n, name="first")
+    second = inner.submit(lambda n: n * n * path.exists(), first, name="a second")
+    second.depends_on(inner.submit(path.touch, name="before"))
+    return Extend(inner, {"both": [first, second], "each": inner.map(square, [1, 2], name="each")})
+
+
+def submits_only(n: int) -> Extend:
+    inner = DAG()
+    inner.submit(square, n, name="first")
+    return Extend(inner)
+
+
+def as_nodes(n: int) -> list[Any]:
+    inner = DAG()
+    return [inner.submit(square, n, name="first"), n]
+
+
+@pytest.mark.parametrize("place", ["memory", "disk"])
+def test_nodes_that_were_submitted_to_what_is_added_are_jobs(place: str, tmp_path: Path) -> None:
+    dag = DAG()
+    dag.submit(submits, 3, tmp_path / "touched", name="a", may_add=())
+    dag.submit(submits_only, 3, name="b", may_add=())
+    dag.expand(dag.submit(int, "3", name="n"), as_nodes, name="c")
+    if place == "disk":
+        found = dict(dag.evaluate(tmp_path / "exp", execution_mode="process").items())
+    else:
+        dag.compute()
+        dag.wait(30)
+        found = {key: dag.nodes_by_name[key].result() for key in ("a", "b", "c")}
+    assert found["a"] == {"both": [9, 81], "each": [1, 4]}
+    assert dict(found["b"]) == {"first": 9} and found["c"] == [9, 3]
+
+
+def test_a_job_that_adds_nothing_has_its_value() -> None:
+    dag = DAG()
+    empty = dag.submit(lambda: Extend(DAG(), value=[], then=len), name="empty", may_add=())
+    dag.compute()
+    assert empty.result(30) == 0
+
+
+def with_rule() -> DAG:
+    inner = DAG({"a": Job(int)})
+    inner.add_rule(None, lambda view: None, name="lost")
+    return inner
+
+
+def with_node() -> DAG:
+    inner = DAG()
+    inner.submit(int)
+    return inner
+
+
+@pytest.mark.parametrize("place", ["memory", "disk"])
+@pytest.mark.parametrize(
+    ("inner", "told"), [(with_rule, "has the rule 'lost'"), (with_node, "submitted nodes")]
+)
+def test_what_a_nested_draft_would_lose_is_refused(place: str, inner: Any, told: str, tmp_path: Path) -> None:
+    dag = DAG({"sub": inner()})
+    with pytest.raises(DraftError, match=told):
+        if place == "disk":
+            dag.evaluate(tmp_path / "exp")
+        else:
+            dag.compute()
+
+
+def test_rules_of_what_a_job_adds_are_refused() -> None:
+    with pytest.raises(ArgumentError, match="has the rule 'lost'"):
+        Extend(with_rule())

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,22 @@ def test_jobs_add_jobs(mode: str, tmp_path: Path) -> None:
     dag["twice"] = Job(lambda x: 2 * x, {"x": dag["parts"]})
     outputs = dag.evaluate(tmp_path / "exp", execution_mode=mode)
     assert dict(outputs.items()) == {"parts": 14, "twice": 28}
+
+
+def added_up(values: dict[str, int], offset: int) -> int:
+    return sum(values.values()) + offset
+
+
+def parts_and_offset(n: int) -> Extend:
+    dag = DAG({f"part{k}": Job(square, {"i": k}) for k in range(n)})
+    return Extend(dag, then=partial(added_up, offset=100))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_value_of_a_job_that_adds_may_be_all_that_it_adds(mode: str, tmp_path: Path) -> None:
+    dag = DAG({n: Job(parts_and_offset, {"n": n}, may_add=()) for n in (0, 3)})
+    outputs = dag.evaluate(tmp_path / "exp", execution_mode=mode)
+    assert dict(outputs.items()) == {0: 100, 3: 105}
 
 
 @pytest.mark.parametrize("mode", ["thread", "subprocess"])
@@ -182,3 +199,83 @@ def test_rules_and_jobs_that_add_run_in_an_executor_of_the_user(tmp_path: Path) 
         assert with_rules().evaluate(tmp_path / "one", executor=pool)["total"] == 14
         dag = DAG({"parts": Job(split, {"n": 4}, may_add=())})
         assert dag.evaluate(tmp_path / "two", executor=pool)["parts"] == 14
+
+
+def undeclared() -> Extend:
+    return Extend(DAG({"x": Job(four)}))
+
+
+class Unreadable:
+    def __reduce__(self) -> Any:
+        return broken, ()
+
+
+def broken() -> None:
+    raise OSError("it is read elsewhere")
+
+
+def unreadable() -> Extend:
+    return Extend(DAG({"x": Job(square, {"i": Unreadable()})}))
+
+
+@pytest.mark.parametrize("mode", ["thread", "process"])
+@pytest.mark.parametrize("other", [None, ()])
+def test_a_job_that_adds_and_does_not_say_so_fails_with_what_to_say(
+    mode: str, other: Any, tmp_path: Path
+) -> None:
+    dag = DAG({"a": Job(undeclared), "b": Job(four, may_add=other)})
+    with pytest.raises(DAGExecutionError, match=r"job 'a' failed: GrowthError: 'a' returned .*may_add=\(\)"):
+        dag.evaluate(tmp_path / "exp", execution_mode=mode, on_failure="continue")
+    assert (tmp_path / "exp/outputs/b.json").exists()
+
+
+def test_a_growth_that_cannot_be_read_fails_its_job_alone(tmp_path: Path) -> None:
+    dag = DAG({"a": Job(unreadable, may_add=()), "b": Job(four)})
+    with pytest.raises(DAGExecutionError, match="job 'a' failed: OSError: it is read elsewhere"):
+        dag.evaluate(tmp_path / "exp", execution_mode="process", on_failure="continue")
+    assert (tmp_path / "exp/outputs/b.json").exists()
+
+
+def test_the_deadline_of_a_node_that_a_rule_adds_is_kept(tmp_path: Path) -> None:
+    dag = DAG({"a": Job(four)})
+    dag.add_rule(after("a"), lambda view: view.submit(four, name="b", deadline=77), name="adds")
+    dag.evaluate(tmp_path / "exp", execution_mode="thread")
+    assert '"deadline":77.0' in (tmp_path / "exp/plan/grown.jsonl").read_text()
+
+
+def listed(parts: list[int]) -> list[int]:
+    return parts
+
+
+def below_values(view: Any) -> None:
+    """Adds below a job that is there, below one that is new, and a job above what is new."""
+    view.attach(DAG({"p": Job(square, {"i": 5})}), under="a")
+    view.submit(square, 6, name="q")
+    view.submit(square, 7, name="q/z")
+    view["s/t"] = Job(square, {"i": 8})
+    view.add_rule(after("s/t", "q", "q/z"), above_scopes, name="above")
+
+
+def above_scopes(view: Any) -> None:
+    view["s"] = Job(square, {"i": 9})
+    view.add_rule(after("s"), gather_all, name="gather")
+
+
+def gather_all(view: Any) -> None:
+    keys = ("a", "a/p", "q", "q/z", "s/t", "s")
+    view.submit(listed, [view[key] for key in keys], name="all")
+    view.submit(listed, [node.result for node in view.nodes(*keys)], name="seen")
+
+
+@pytest.mark.parametrize("mode", ["thread", "process"])
+def test_what_is_added_below_a_job_leaves_its_value_alone(mode: str, tmp_path: Path) -> None:
+    dag = DAG({"a": Job(four)})
+    dag.add_rule(after("a"), below_values, name="below")
+    outputs = dag.evaluate(tmp_path / "exp", execution_mode=mode)
+    assert outputs["all"] == [4, 25, 36, 49, 64, 81]
+    assert outputs["seen"] == [4, 25, 36, 49, 81, 64]
+    assert (outputs["a"], outputs["q"], outputs["s"]["t"]) == (4, 36, 64)
+    again = DAG({"a": Job(four)})
+    again.add_rule(after("a"), below_values, name="below")
+    assert again.evaluate(tmp_path / "exp", execution_mode=mode, reuse="auto")["all"] == outputs["all"]
+    assert '"s"' in (tmp_path / "exp/plan/grown.jsonl").read_text()

@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 
-from ramify import DAG, GrowthError, Job, RamifyWarning, Status, after, closed
+from ramify import DAG, GraphError, GrowthError, Job, RamifyWarning, Status, after, closed
+
+
+def itself(value: Any) -> Any:
+    return value
 
 
 def run(dag: DAG, **options: Any) -> DAG:
@@ -164,3 +168,53 @@ def test_the_rules_of_a_run_on_disk_are_told_by_its_journal(tmp_path: Path) -> N
     assert dag.why(idle) == "the rule 'idle' has not fired"
     with pytest.raises(KeyError, match="no rule and no node 'other'"):
         dag.why("other")
+
+
+@pytest.mark.parametrize("name", ["part[1]", "[z]", "a*b", "why?"])
+def test_a_key_that_reads_like_a_glob_is_found_by_itself(name: str) -> None:
+    dag = DAG()
+    dag.submit(int, "3", name=name)
+    dag.add_rule(after(name), lambda view: view.submit(abs, view[name], name="end"))
+    dag.compute()
+    dag.wait(30)
+    assert dag.nodes_by_name["end"].result() == 3
+
+
+def test_why_names_what_a_rule_looked_at_and_was_not_content_with() -> None:
+    dag = DAG()
+    dag.submit(int, name="part/0")
+    dag.add_rule(lambda view: view.count("part/*") > 1, lambda view: None, name="two")
+    dag.add_rule(lambda view: view["part/0"].succeeded and view["part/0"].result > 1, int, name="large")
+    dag.compute()
+    with pytest.warns(RamifyWarning, match="2 rules never fired"):
+        dag.wait(30)
+    assert dag.why("two").endswith("what it looked at: nodes 'part/*', of which there is 1")
+    assert dag.why("large").endswith("what it looked at: 'part/0', which is succeeded")
+
+
+def kept_view(dag: DAG) -> Any:
+    """The view, and the new node, of a body of another graph."""
+    kept: list[Any] = []
+    dag.submit(int, "7", name="a")
+    dag.add_rule(after("a"), lambda view: kept.extend([view["a"], view.submit(int, name="new")]))
+    dag.compute()
+    dag.wait(30)
+    return kept
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("nested", [False, True])
+def test_jobs_cannot_refer_to_what_another_body_saw(which: int, nested: bool) -> None:
+    stale = kept_view(DAG())[which]
+    dag = DAG()
+    dag.submit(int, "3", name="a")
+
+    def body(view: Any) -> None:
+        job = Job(itself, {"value": stale})
+        view["other"] = DAG({"inner": Job(itself, {"value": job})}) if nested else job
+
+    dag.add_rule(after("a"), body)
+    dag.compute()
+    with pytest.raises(GraphError, match=r"of another graph|by another body"):
+        dag.wait(30)
+    assert set(dag.nodes_by_name) == {"a"}

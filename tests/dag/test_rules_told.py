@@ -95,8 +95,9 @@ def test_why_of_what_was_added(tmp_path: Path) -> None:
     dag.compute()
     dag.wait(30)
     assert dag.why("one").startswith("the rule 'one' has fired: it added ")
-    assert dag.why(dag.nodes_by_name["b"]).endswith("; rule one added it")
-    assert dag.why("parts/0").endswith("; parts added it")
+    assert dag.why(dag.nodes_by_name["b"]).endswith(" rule one added it")
+    assert dag.why("parts/0").endswith(" parts added it")
+    assert dag.why("b").count("added it") == 1 and "@rules" not in dag.why("b")
     assert "added it" not in dag.why(dag.nodes_by_name["a"]).replace("was added", "")
 
 

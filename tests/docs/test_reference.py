@@ -30,6 +30,12 @@ def test_the_page_of_commands_is_what_the_commands_say() -> None:
     assert done.returncode == 0, done.stdout + done.stderr + "run `make diagrams`"
 
 
+def test_examples_of_commands_can_be_pasted() -> None:
+    examples = [line for line in COMMANDS.splitlines() if line.startswith("$ ")]
+    assert "$ ramify restart -pid data/run1 --signature 2" in examples
+    assert not any("`" in line for line in examples)
+
+
 OF_GRAPHS = ("namespace", "record")
 """Settings that have an argument of `DAG` in place of a flag."""
 

@@ -61,6 +61,22 @@ def test_a_run_does_not_depend_on_who_reads(flow: Path, streams: str, graph: str
     assert status["status"] == ("COMPLETED" if code == 0 else "FAILED")
 
 
+READ_FOR_A_WHILE = "2>&1 | python3 -c 'import sys; sys.stdin.readline(); sys.stdin.readline(); sys.exit()'"
+
+
+def test_a_reader_that_goes_in_the_middle_ends_no_run(flow: Path) -> None:
+    """The jobs fail one after the other, and each is told: the reader is gone by then."""
+    (flow / "many.py").write_text(
+        "def tasks(dsl):\n"
+        "    for i in range(30):\n"
+        "        yield dsl.task(f't{i}').calls('sleep 0.05; exit $((%d %% 2))' % i)()\n"
+    )
+    done = bash(f"ramify run many.py:tasks -pid i -j 1 {READ_FOR_A_WHILE}")
+    assert done.returncode == 1, done.stderr
+    status = json.loads(bash("ramify status -pid i --json").stdout)
+    assert status["states"] == {"completed": 15, "failed": 15}
+
+
 def test_a_closed_stream_is_no_place_for_a_file_of_the_run(flow: Path) -> None:
     """The first file to be opened would be descriptor 1, and what a child prints would land in it."""
     assert bash("ramify run flow.py -o exp --mode thread >&- 2>&-").returncode == 0

@@ -177,6 +177,7 @@ def test_fan_out_and_both_ways_back(instance: Path) -> None:
 def test_a_failed_step_is_restarted_or_all_of_them(instance: Path, option: str) -> None:
     error = failed(scenario_flows.three_steps, instance)
     assert isinstance(error.cause, TaskFailed) and error.cause.step == 1
+    assert "/.ramify/steps/task'], check=True)" in str(error)
     assert (instance / "output/steps/f").read_text() == "s1\n"
     assert states(instance) == {"steps": "failed.1", "dependent": "blocked"}
     assert driver("three_steps", instance).wait() != 0

@@ -12,6 +12,17 @@ from ramify.core.engine import Engine
 from ramify.core.graph import GATHER, REUSABLE
 from ramify.show.groups import Counts, Groups, fold, summed
 from ramify.show.progress import CallbackProgress, LineProgress, make_progress
+from ramify.show.watch import Watch
+
+
+def test_a_group_that_was_seen_to_run_once_is_given_no_time() -> None:
+    watch = Watch(io.StringIO())
+    for now in (5.0, 7.5):
+        assert watch.took("a") is None
+        watch.pace("a", Counts(total=2, succeeded=1, running=1), now)
+    assert watch.took("a") == 2.5
+    watch.pace("b", Counts(total=2, succeeded=2), 8.0)  # it was over when it was first seen
+    assert watch.took("b") is None
 
 
 class Play:

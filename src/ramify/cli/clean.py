@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import click
 
+from ramify.cli.find import instance_on_the_line, instance_option
 from ramify.cli.output import json_option, put_json, put_lines, verbose_option
 from ramify.errors import JobIdError
 from ramify.files.local import remove_tree
@@ -23,20 +25,24 @@ from ramify.stores.folder import FolderStore
 
 
 @click.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False))
-@click.argument("globs", nargs=-1, metavar="[GLOB]...")
+@click.argument("words", nargs=-1, metavar="FOLDER [GLOB]...")
+@partial(instance_option, told="Folder of a pipeline's instance, instead of FOLDER.")
 @click.option("--runs", is_flag=True, help="Remove the journals and logs of all runs too.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @verbose_option
 @json_option
-def clean(folder: str, globs: Sequence[str], runs: bool, yes: bool, as_json: bool, **_: Any) -> int:
+def clean(words: Sequence[str], runs: bool, yes: bool, as_json: bool, **_: Any) -> int:
     """Remove the outputs in FOLDER: all of them, or those of the jobs GLOB.
 
     GLOB is an id, a group or a pattern. The plan stays. Refused while a run is under way. In the instance of
-    a pipeline GLOB is of keys, and the tasks stand as if they had never run.
+    a pipeline, FOLDER or that of -pid, GLOB is of keys, and the tasks stand as if they had never run.
 
     Example: ramify clean exp 'scores/*'
     """
+    instance = instance_on_the_line()
+    if instance is not None:
+        return _clean_instance(instance, words, runs, yes, as_json)
+    folder, globs = _folder_of(words)
     if os.path.isdir(os.path.join(folder, ".ramify", "@run")):
         return _clean_instance(os.path.abspath(folder), globs, runs, yes, as_json)
     plan = read_plan(folder)
@@ -57,6 +63,15 @@ def clean(folder: str, globs: Sequence[str], runs: bool, yes: bool, as_json: boo
     else:
         put_lines([f"removed {visible(what)}"])
     return 0
+
+
+def _folder_of(words: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """The folder that is meant, and the globs after it. What the environment names is not removed by that."""
+    if not words:
+        raise click.UsageError("say which folder: FOLDER, or -pid FOLDER for the instance of a pipeline")
+    if not os.path.isdir(words[0]):
+        raise click.UsageError(f"there is no folder {visible(words[0])}")
+    return words[0], words[1:]
 
 
 def _clean_instance(path: str, globs: Sequence[str], runs: bool, yes: bool, as_json: bool) -> int:

@@ -12,9 +12,10 @@ from click.shell_completion import CompletionItem
 
 from ramify.catalogue import open_catalogue
 from ramify.errors import JobIdError, RamifyError, UnknownRunError
-from ramify.run.find import find_run_folder
+from ramify.run.find import find_run_folder, run_in
 from ramify.run.view import RunView
 from ramify.settings import project_home
+from ramify.show.failure import next_command
 from ramify.show.status import shortest
 
 RUN_HELP = "RUN is a name, a part of one, `latest` (the default), or a folder."
@@ -24,8 +25,13 @@ INSTANCE: Final = "RAMIFY_PIPELINE_INSTANCE_DIR"
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def instance_option(command: _Command) -> _Command:
-    """`-pid`, by which commands about runs are told an instance of a pipeline: its latest run is meant."""
+def instance_option(
+    command: _Command, told: str = "The latest run of the pipeline in this folder."
+) -> _Command:
+    """`-pid`, by which commands about runs are told an instance of a pipeline: its latest run is meant.
+
+    `told` is what the help says of it.
+    """
     return click.option(
         "-pid",
         "--pipeline-instance-dir",
@@ -36,16 +42,24 @@ def instance_option(command: _Command) -> _Command:
         envvar=INSTANCE,
         expose_value=False,
         callback=_keep_instance,
-        help="The latest run of the pipeline in this folder.",
+        help=told,
     )(command)
 
 
 def _keep_instance(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     from click.core import ParameterSource
 
+    refuse_empty(ctx, param, value)
     if value is not None:
         said = ctx.get_parameter_source(str(param.name)) == ParameterSource.COMMANDLINE
         ctx.meta[INSTANCE] = os.path.abspath(value), said
+
+
+def refuse_empty(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """A folder whose name is empty is most likely a variable that is not set."""
+    if value == "":
+        raise click.BadParameter("it is empty", ctx, param)
+    return value
 
 
 def _instance() -> tuple[str | None, bool]:
@@ -60,11 +74,31 @@ def instance_said() -> str | None:
     return _instance()[0]
 
 
+def instance_on_the_line() -> str | None:
+    """The instance that the command line itself names."""
+    folder, said = _instance()
+    return folder if said else None
+
+
 def find_run(text: str | None) -> RunView:
     """The run that is meant; raises `UnknownRunError` where there is none, or where several could be."""
-    folder = text or _instance()[0] or "latest"
+    instance = None if text else _instance()[0]
+    folder = text or instance or "latest"
     engine = os.path.join(folder, ".ramify", "@run")
+    if instance is not None:
+        _check_has_run(instance, engine)
     return RunView(find_run_folder(engine if os.path.isdir(engine) else folder))
+
+
+def _check_has_run(instance: str, engine: str) -> None:
+    """Says what `-pid` leads to where that is no run."""
+    from ramify.pipeline.overview import check_instance
+
+    check_instance(instance)
+    if run_in(engine) is None:
+        short = shortest(instance)
+        told = f"{short} was prepared, and has not been run: {next_command('list-states', '-pid', short)}"
+        raise UnknownRunError(told, name=instance, fits=[])
 
 
 def find_run_and_jobs(words: Sequence[str]) -> tuple[RunView, list[str]]:

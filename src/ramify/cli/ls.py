@@ -16,6 +16,7 @@ from ramify.catalogue.schema import Row
 from ramify.catalogue.sqlite import SqliteCatalogue
 from ramify.cli.output import json_option, paint, put_json, put_lines, verbose_option
 from ramify.errors import RamifyError
+from ramify.pipeline.folders import instance_of_run
 from ramify.run.view import RunView, runs_in
 from ramify.settings import RUNS, project_home
 from ramify.show.status import paint_status, seconds_of, shortest
@@ -77,7 +78,12 @@ def ls(
     if pages > page and runs:
         click.echo(f"page {page} of {pages}, {total} runs: --page {page + 1} goes on", err=True)
     if catalogue.gone:
-        click.echo(f"{catalogue.gone} runs are left out: their folders are gone", err=True)
+        some, whose = (
+            ("1 run is", "its folder is")
+            if catalogue.gone == 1
+            else (f"{catalogue.gone} runs are", "their folders are")
+        )
+        click.echo(f"{some} left out: {whose} gone", err=True)
 
 
 def _filter(flags: dict[str, Any]) -> Filter:
@@ -160,7 +166,10 @@ def _lines(runs: list[dict[str, Any]]) -> list[str]:
 
 
 def _target(folder: str) -> str:
-    """The target of an evaluation, where a run's folder is in the usual place."""
+    """The target of an evaluation, where a run's folder is in the usual place; the instance of a pipeline."""
+    instance = instance_of_run(folder)
+    if instance is not None:
+        return instance
     above = os.path.dirname(folder)
     return os.path.dirname(above) if os.path.basename(above) == "run" else folder
 

@@ -26,11 +26,14 @@ def kinds_of(instance: str) -> list[Kind]:
 def failure_blocks(view: RunView, instance: str, pen: Paint, most: int = _BLOCKS) -> list[str]:
     """A block for each kind of failure, at most so many, numbered; empty where none failed.
 
-    What the generator raised comes first: it is none of a task.
+    What the generator raised comes first: it is none of a task. What a cancelled or interrupted run itself
+    has ended is no failure.
     """
     from ramify.show.failure import failure_lines
 
     kinds = kinds_of(instance)
+    if view.status == "CANCELLED":
+        kinds = [kind for kind in kinds if not _was_ended(instance, kind)]
     lines = failure_lines(view, pen, instance, beginning="@rules/")
     for kind in kinds[:most]:
         lines += [*_block(instance, kind, pen), ""]
@@ -39,6 +42,13 @@ def failure_blocks(view: RunView, instance: str, pen: Paint, most: int = _BLOCKS
         command = command_on(instance, "status", "--failed")
         lines += [f"{more} more failed in {len(kinds) - most} other ways: {pen.cyan(command)}", ""]
     return lines
+
+
+def _was_ended(instance: str, kind: Kind) -> bool:
+    from ramify.pipeline.instance import Instance
+
+    state = Instance(instance).task(kind.keys[0]).state()
+    return state is not None and state.name == "killed"
 
 
 def _block(instance: str, kind: Kind, pen: Paint) -> list[str]:

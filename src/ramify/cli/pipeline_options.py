@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from ramify.cli.find import INSTANCE, complete_target
+from ramify.cli.find import INSTANCE, complete_target, refuse_empty
 from ramify.errors import TargetError, UnknownRunError
 from ramify.show.status import shortest
 
@@ -32,6 +32,7 @@ def instance_flag(command: _Command) -> _Command:
         "instance",
         type=click.Path(file_okay=False),
         envvar=INSTANCE,
+        callback=refuse_empty,
         help="Folder of the pipeline's instance.",
     )(command)
 
@@ -105,13 +106,17 @@ def default_instance(target: PipelineTarget) -> str:
     return folder
 
 
-def refuse_flags(what: str, names: Iterable[str]) -> None:
-    """A usage error for one of these flags that the command line has; `what` says why."""
+def is_on_the_line(name: str) -> bool:
+    """Whether the command line itself says this parameter, and not the environment."""
     from click.core import ParameterSource
 
-    ctx = click.get_current_context()
-    for param in ctx.command.params:
-        if param.name in names and ctx.get_parameter_source(param.name) == ParameterSource.COMMANDLINE:
+    return click.get_current_context().get_parameter_source(name) == ParameterSource.COMMANDLINE
+
+
+def refuse_flags(what: str, names: Iterable[str]) -> None:
+    """A usage error for one of these flags that the command line has; `what` says why."""
+    for param in click.get_current_context().command.params:
+        if param.name in names and is_on_the_line(param.name):
             raise click.UsageError(f"{what}: {max(param.opts, key=len)} means nothing for it")
 
 

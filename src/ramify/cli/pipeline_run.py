@@ -17,6 +17,7 @@ from ramify.cli.pipeline_options import group_of_keys
 from ramify.cli.pipeline_wishes import Wishes
 from ramify.cli.reusing import target_name
 from ramify.cli.target import guarded
+from ramify.errors import ModeError
 from ramify.show.text import visible
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ class PipelineRun:
         ending = self.ending
         name = ending.bold(os.path.basename(self.instance))
         ending.say([f"{name}  {ending.short(self.said)} → {ending.short(self.instance)}"])
+        if self.wishes.at_step:
+            self._check_steps()
         found = plan_pipeline(self.target.pipeline, self.instance, force=self.wishes.options.get("force", ()))
         self._force(found)
         had = _completed(self.instance, [v.job_id for v in found])
@@ -127,6 +130,17 @@ class PipelineRun:
                 ending.kept_stale += stale
             else:
                 ending.say(stale_lines(stale, paint(), what, self.group_of))
+
+    def _check_steps(self) -> None:
+        """A step that a task has not is refused before anything is touched."""
+        from ramify.pipeline.flow import sweep_of
+
+        made, _ = sweep_of(self.target.pipeline, self.instance)
+        for key, step in self.wishes.at_step.items():
+            task = made.definitions.get(key)
+            if task is not None and step >= len(task.calls):
+                last = len(task.calls) - 1
+                raise ModeError(f"task {key!r} has no step {step}: its last one is {last}", name="at_step")
 
     def _has_more(self) -> bool:
         """Whether the generator yields what has not run."""
@@ -196,7 +210,7 @@ def show_pipeline_plan(
 ) -> None:
     """What a run would do with each task, and why; nothing is run, nothing is written."""
     from ramify.pipeline.flow import plan_pipeline
-    from ramify.show.verdicts import plan_lines, tree_lines
+    from ramify.show.verdicts import MayGrow, plan_lines, tree_lines
 
     instance = str(place.instance)
     with redirect_stdout(sys.stderr if as_json else sys.stdout):
@@ -210,12 +224,15 @@ def show_pipeline_plan(
         return
     pen = paint()
     shown = [v for v in found if v.job_id not in set(held)]
+    grow = MayGrow(**found.may_grow)
     if place.tree:
-        lines = tree_lines(found.verdicts, found.definitions, pen)
+        lines = tree_lines(found.verdicts, found.definitions, pen, grow)
     else:
-        lines = plan_lines(shown, pen, every=place.every, group_of=group_of_keys(target))
+        lines = plan_lines(shown, pen, every=place.every, may_grow=grow, group_of=group_of_keys(target))
     if held:
         lines.append(f"{len(held)} held back by --until")
+    if not place.restarts and any(v.cause.kind == "failed" for v in shown):
+        lines.append("what failed before and is as it was fails at once: --restart-failed has it go on")
     put_lines(lines)
 
 

@@ -43,7 +43,8 @@ def pipeline_lines(view: RunView, instance: str, failed: bool) -> list[str]:
     elif view.status == "CANCELLED":
         lines += ["", f"{pen.dim('rest')}  {pen.cyan(command_on(instance, 'resume'))}"]
     elif view.status == "FAILED":
-        lines += ["", f"{pen.dim('rest')}  {pen.cyan(command_on(instance, 'restart', '*'))}"]
+        again = command_on(instance, *(["restart", "*"] if kinds_of(instance) else ["resume"]))
+        lines += ["", f"{pen.dim('rest')}  {pen.cyan(again)}"]
         if not failed:
             lines += [f"{pen.dim('why')}   {pen.cyan(command_on(instance, 'status', '--failed'))}"]
     return lines

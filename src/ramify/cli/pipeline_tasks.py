@@ -117,7 +117,8 @@ def report_execution_times(
     done = [one.seconds for one in found if one.seconds is not None]
     if done:
         longest = duration(max(done))
-        put_lines(["", f"{len(done)} tasks, {duration(sum(done))} in all, {longest} the longest"])
+        count = f"{len(done)} task{'' if len(done) == 1 else 's'}"
+        put_lines(["", f"{count}, {duration(sum(done))} in all, {longest} the longest"])
     return 0
 
 

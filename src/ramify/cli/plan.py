@@ -10,25 +10,27 @@ import click
 
 from ramify.cli.find import complete_target
 from ramify.cli.output import json_option, paint, put_json, put_lines, verbose_option
-from ramify.cli.pipeline_options import default_instance, instance_flag
+from ramify.cli.pipeline_options import default_instance, instance_flag, pipeline_flag
 from ramify.cli.reusing import reuse_options, reuse_words, target_name
 from ramify.settings import read_settings
 
 
 class Place(NamedTuple):
-    """Where the run would be, and how much of it is to be told; what is of pipelines alone comes last."""
+    """Where the run would be, and how much of it is to be told. `restarts`: tasks that failed go on."""
 
     folder: str | None
     instance: str | None = None
     until: tuple[str, ...] = ()
     every: bool = False
     tree: bool = False
+    restarts: bool = False
 
 
 @click.command()
-@click.argument("target", shell_complete=complete_target)
+@click.argument("target", required=False, shell_complete=complete_target)
+@pipeline_flag
 @instance_flag
-@click.option("--until", multiple=True, metavar="GLOB", help="Tasks not to start, nor what needs them.")
+@click.option("--until", multiple=True, metavar="GLOB", help="Jobs not to start, nor what needs them.")
 @click.option("-o", "--output", type=click.Path(file_okay=False), help="Folder of the run [a new one].")
 @reuse_options
 @click.option("--all", "every", is_flag=True, help="Tell of every job, however many there are.")
@@ -36,7 +38,8 @@ class Place(NamedTuple):
 @verbose_option
 @json_option
 def plan(
-    target: str,
+    target: str | None,
+    pipeline: str | None,
     instance: str | None,
     until: tuple[str, ...],
     force: tuple[str, ...],
@@ -55,6 +58,9 @@ def plan(
 
     Example: ramify plan flow.py -o exp
     """
+    target = target or pipeline
+    if target is None:
+        raise click.UsageError("say of what: file.py:name or module:name")
     settings = read_settings(flags)
     words = reuse_words(settings, force, force_all, reuse_from)
     show_plan(target, Place(settings.output, instance, until, every, tree), words, as_json=as_json)
@@ -63,6 +69,13 @@ def plan(
 
 def show_plan(target: str, place: Place, words: dict[str, Any], *, as_json: bool) -> None:
     """Judges the target and prints the verdicts."""
+    from ramify.cli.target import nothing_written
+
+    with nothing_written():
+        _show_plan(target, place, words, as_json)
+
+
+def _show_plan(target: str, place: Place, words: dict[str, Any], as_json: bool) -> None:
     from ramify.cli.target import PipelineTarget, load_any
     from ramify.dag.preview import preview
     from ramify.show.verdicts import MayGrow, plan_lines, tree_lines
@@ -79,7 +92,7 @@ def show_plan(target: str, place: Place, words: dict[str, Any], *, as_json: bool
             as_json=as_json,
         )
         return
-    found = preview(draft, place.folder, of=target_name(target), **words)
+    found = preview(draft, place.folder, of=target_name(target), until=place.until, **words)
     if as_json:
         put_json(found.to_dict())
         return

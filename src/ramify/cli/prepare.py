@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from typing import Any
 
 import click
@@ -34,14 +34,15 @@ def prepare(
 
     Example: ramify prepare flow.py:flow -pid data/run1
     """
-    from ramify.cli.target import guarded, load_pipeline
+    from ramify.cli.target import guarded, load_pipeline, nothing_written
     from ramify.dag.evaluate import refuse_if_running
     from ramify.pipeline import flow
 
     said = target or pipeline
     if said is None:
         raise click.UsageError("say what to prepare: file.py:name or module:name")
-    with redirect_stdout(sys.stderr if as_json else sys.stdout):
+    quiet = nothing_written() if dry_run else nullcontext()
+    with quiet, redirect_stdout(sys.stderr if as_json else sys.stdout):
         found = load_pipeline(said)
         folder = os.path.abspath(instance or default_instance(found))
         refuse_if_running(flow.places_in(folder)[0])
@@ -53,7 +54,8 @@ def prepare(
         return 0
     put_lines([f"{visible(key)}  {state}" for key, state in states.items()] if dry_run else [])
     told = ", ".join(f"{number} {name}" for name, number in Counter(states.values()).items())
-    put_lines([f"{len(states)} tasks in {visible(folder)}: {told}"])
+    count = f"{len(states)} task{'' if len(states) == 1 else 's'}"
+    put_lines([f"{count} in {visible(folder)}: {told}"])
     return 0
 
 

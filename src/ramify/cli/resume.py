@@ -49,29 +49,26 @@ def driver_options(command: _Command) -> _Command:
 def resume(run: str | None, as_json: bool, **flags: Any) -> int:
     """Go on with a run: the same graph and journal, a new driver.
 
-    What is complete stays. What was under way, failed, or is damaged or gone, is done again. The code is read
-    anew by each job; where the flow itself changed, run it again instead: `ramify run` keeps what still
-    holds.
+    What is complete stays. What was under way, failed, or is damaged or gone, is done again; a task of a
+    pipeline that failed goes on at its step. The code is read anew by each job; where the flow itself
+    changed, run it again instead: `ramify run` keeps what still holds.
 
     Example: ramify resume latest -j 4
     """
     view = find_run(run)
     instance = instance_of_run(view.folder)
     if instance is not None:
-        from ramify.pipeline.overview import check_instance, states_of
-
-        states = states_of(check_instance(instance))
-        cut = [key for key, state in states.items() if state.name == "killed"]  # also by an interrupt
-        return go_on_with_pipeline(instance, flags, as_json=as_json, restart_failed=bool(cut), only=cut)
+        return go_on_with_pipeline(instance, flags, as_json=as_json, restart_failed=True)
     return go_on(view, flags, as_json=as_json)
 
 
 def go_on_with_pipeline(instance: str, flags: dict[str, Any], *, as_json: bool, **wishes: Any) -> int:
     """Runs the pipeline of an instance again: what is complete stays, the generator yields the rest."""
-    from ramify.cli.pipeline_options import pipeline_of
+    from ramify.cli.pipeline_options import pipeline_of, refuse_flags
     from ramify.cli.pipeline_run import PipelineRun
     from ramify.cli.pipeline_wishes import Wishes
 
+    refuse_flags(f"{instance} is an instance of a pipeline", ("mode", "timeout"))
     said, target = pipeline_of(flags.get("pipeline"), instance)
     options = {name: flags[name] for name in ("retries", "deadline") if flags.get(name) is not None}
     wanted = Wishes(jobs=flags.get("jobs"), options={**options, **wishes.pop("options", {})}, **wishes)

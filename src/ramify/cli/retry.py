@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from ramify.cli.cancel import ids_for, tell_of
-from ramify.cli.find import RUN_HELP, complete_run_or_job, find_run_and_jobs
+from ramify.cli.find import RUN_HELP, complete_run_or_job, find_run_and_jobs, instance_option
 from ramify.cli.output import json_option, put_json, put_lines, verbose_option
-from ramify.cli.resume import driver_options, go_on
+from ramify.cli.resume import driver_options, go_on, go_on_with_pipeline
 from ramify.errors import RunOverError
+from ramify.pipeline.folders import instance_of_run
 from ramify.run.control import Retry, ask, asker
 from ramify.run.view import RunView
 from ramify.show.text import visible
@@ -18,6 +19,7 @@ from ramify.show.text import visible
 
 @click.command(epilog=RUN_HELP)
 @click.argument("words", nargs=-1, metavar="[RUN] [JOB...]", shell_complete=complete_run_or_job)
+@instance_option
 @driver_options
 @verbose_option
 @json_option
@@ -40,9 +42,29 @@ def retry(words: tuple[str, ...], as_json: bool, **flags: Any) -> int:
         else:
             tell_of(view, "retry", told, as_json, _told)
             return 0
-    if not view.lacks_any(chosen):
+    instance = instance_of_run(view.folder)
+    is_good = view.status == "COMPLETED" and instance is not None  # whose generator may wait for ever
+    if is_good or not view.lacks_any(chosen):
         return _nothing(view, as_json)
+    if instance is not None:
+        return _retry_tasks(view, instance, chosen, flags, as_json)
     return go_on(view, flags, as_json=as_json, only=chosen)
+
+
+def _retry_tasks(
+    view: RunView, instance: str, chosen: list[str] | None, flags: dict[str, Any], as_json: bool
+) -> int:
+    """Tasks of a pipeline go on at their steps, as by `ramify restart`."""
+    from ramify.cli.restart import wishes_of
+    from ramify.core.keys import decode_key
+    from ramify.core.views import with_bad_parents
+
+    if chosen is None:
+        return go_on_with_pipeline(instance, flags, as_json=as_json, restart_failed=True)
+    engine = view.engine
+    nodes = with_bad_parents(engine, [engine.number[job_id] for job_id in chosen])
+    keys = [str(decode_key(engine.keys[node])) for node in nodes]
+    return go_on_with_pipeline(instance, flags, as_json=as_json, **wishes_of(instance, keys, None, False))
 
 
 def _told(jobs: int | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ramify.cli.pipeline_run import PipelineRun
     from ramify.cli.target import PipelineTarget
 
-PIPELINE_FLAGS: Final = ("until", "restart_failed", "reset_failed", "sleep_schedule", "instance")
+PIPELINE_FLAGS: Final = ("restart_failed", "reset_failed", "sleep_schedule", "instance")
 GRAPH_FLAGS: Final = (
     "output", "mode", "timeout", "reuse", "reuse_from", "skip_completed", "strict", "max_growths"
 )  # fmt: skip
@@ -50,7 +51,7 @@ _FLAGS: Final = {
 @click.argument("target", required=False, shell_complete=complete_target)
 @pipeline_flag
 @instance_flag
-@click.option("--until", multiple=True, metavar="GLOB", help="Tasks not to start, nor what needs them.")
+@click.option("--until", multiple=True, metavar="GLOB", help="Jobs not to start, nor what needs them.")
 @click.option("--restart-failed", is_flag=True, help="Failed tasks go on at their step.")
 @click.option("--reset-failed", is_flag=True, help="Failed tasks begin anew, with no outputs.")
 @sleep_flag
@@ -93,8 +94,8 @@ def run(
 
     TARGET is file.py:name or module:name: a DAG, a ParametrizedJob, a pipeline, a function without parameters
     that returns one, or the generator of a pipeline. `file.py` alone will do where it has one DAG, or one
-    called `dag`. A pipeline runs in a folder, its instance: that of -pid, else ./NAME; after a failure
-    it goes on with the rest.
+    called `dag`, or one pipeline. A pipeline runs in a folder, its instance: that of -pid, else ./NAME; after
+    a failure it goes on with the rest, and -v tells each task.
 
     Example: ramify run flow.py -j 4
     """
@@ -105,7 +106,8 @@ def run(
     wishes = Wishes(settings.jobs, until, restart_failed, reset_failed, sleeps=sleep_schedule or ())
     words = reuse_words(settings, force, force_all, reuse_from)
     if dry_run:
-        place = Place(settings.output, instance, until, every=settings.verbose)
+        restarts = restart_failed or reset_failed
+        place = Place(settings.output, instance, until, every=settings.verbose, restarts=restarts)
         show_plan(target, place, words, as_json=as_json)
         return 0
     words = {**words, "strict": settings.strict, "max_growths": max_growths}
@@ -132,6 +134,7 @@ class Flow:
         self.flags = flags
         self.as_json = as_json
         self.given_name = name
+        self.until: Sequence[str] = ()
         self.name = name or _new_name()
         self.folder = settings.output or os.path.join(project_home(), RUNS, self.name)
         self.ending = RunEnding(self, quiet=settings.quiet or as_json)
@@ -159,6 +162,7 @@ class Flow:
         if isinstance(draft, PipelineTarget):
             return self._pipeline(draft, wishes, instance).carry_out()
         refuse_flags(f"{self.target} is a graph", PIPELINE_FLAGS)
+        self.until = wishes.until
         observers = make_progress(not self.ending.quiet)
         plan, outputs = (os.path.join(self.folder, name) for name in ("plan", "outputs"))
         watching: dict[str, Any] = {
@@ -167,7 +171,10 @@ class Flow:
             "on_stale": self._tell_stale,
         }
         return self.ending.of(
-            lambda: evaluate_draft(draft, plan, outputs, **watching, **self.options), observers
+            lambda: evaluate_draft(
+                draft, plan, outputs, until=[*wishes.until] or None, **watching, **self.options
+            ),
+            observers,
         )
 
     def _load(self) -> Any:
@@ -225,6 +232,7 @@ class Flow:
             ("strict", "--strict"),
         ):
             words += [flag] if self.flags.get(name) else []
+        words += [word for glob in self.until for word in ("--until", glob)]
         return shlex.join(words)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -129,6 +130,17 @@ def _first_on_path(folder: str) -> None:
         sys.path.insert(0, folder)
 
 
+@contextmanager
+def nothing_written() -> Iterator[None]:
+    """Meanwhile imports write no bytecode: who only tells what would be done leaves the disk as it was."""
+    before = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
+
+
 def guarded(act: Callable[[], Any], doing: str) -> Any:
     """Calls the user's code; what it raises becomes one error with the user's own frames."""
     try:
@@ -166,14 +178,23 @@ def _only(module: ModuleType, place: str) -> Any:
         if chosen:
             names = " or ".join(f"{place}:{name}" for name in chosen)
             raise TargetError(f"{place} has {len(chosen)} graphs: say which, {names}", target=place)
-    pipelines = [thing for thing in vars(module).values() if _is_pipeline(thing)]
-    if len(pipelines) == 1:
-        return pipelines[0]
+    pipelines = _pipelines(module)
+    if "pipeline" in pipelines:
+        return pipelines["pipeline"]
+    if len({id(thing) for thing in pipelines.values()}) == 1:
+        return next(iter(pipelines.values()))
+    if pipelines:
+        names = " or ".join(f"{place}:{name}" for name in pipelines)
+        raise TargetError(f"{place} has {len(pipelines)} pipelines: say which, {names}", target=place)
     for name in ("dag", "pipeline"):
         found = getattr(module, name, None)
         if callable(found):
             return found
     return _nothing(module, f"there is no graph in {place}", place)
+
+
+def _pipelines(module: ModuleType) -> dict[str, Any]:
+    return {name: thing for name, thing in vars(module).items() if _is_pipeline(thing)}
 
 
 def _is_pipeline(thing: Any) -> bool:
@@ -196,7 +217,7 @@ def _of_type(module: ModuleType, kind: type) -> dict[str, Any]:
 
 
 def _nothing(module: ModuleType, problem: str, target: str) -> NoReturn:
-    names = list(_of_type(module, DAG)) + list(_of_type(module, ParametrizedJob))
+    names = [*_of_type(module, DAG), *_of_type(module, ParametrizedJob), *_pipelines(module)]
     names = names or [name for name, thing in vars(module).items() if _may_make_one(module, name, thing)]
     there = (
         f"it has {', '.join(names)}"

@@ -51,14 +51,14 @@ def task(
     has_verb = len(words) + (task_key is not None) > 1 and words[0] in VERBS
     verb = words[0] if has_verb else "run"
     key = the_key(words[1:] if has_verb else words, task_key)
-    if tail and as_json:
+    if (tail or verb == "tail") and as_json:
         raise click.UsageError("--tail prints what the task prints: give it without --json")
     here = the_instance(instance)
     folder = known_task(here, key)
     if verb == "state":
         return tell_state(here, folder, as_json)
     if verb != "run":
-        return _by_hand(folder, verb)
+        return _tell(here, folder, verb) if as_json else _by_hand(folder, verb)
     if by_runner:
         from ramify.cli.restart import wishes_of
         from ramify.cli.resume import go_on_with_pipeline
@@ -97,6 +97,26 @@ def _by_hand(folder: TaskFolder, verb: str, *more: str) -> int:
 
     sys.stdout.flush()
     return main([folder.control, verb, *more])
+
+
+def _tell(here: Instance, folder: TaskFolder, verb: str) -> int:
+    """What `kill`, `ps` and `env` come to, as a document; the same exit codes."""
+    from ramify.pipeline.by_hand import kill_task, task_now
+    from ramify.pipeline.environment import task_variables
+    from ramify.pipeline.step_process import processes_of
+
+    told: dict[str, Any] = {"instance": here.path, "key": folder.key}
+    if verb == "env":
+        kept, instance, inputs = task_now(folder.control)
+        put_json({**told, "variables": task_variables(kept.definition, instance, inputs)})
+        return 0
+    if verb == "kill":
+        count = kill_task(here.path, folder.key)
+        put_json({**told, "ended": count})
+        return 0 if count else 1
+    pids = sorted(processes_of(here.path, folder.key))
+    put_json({**told, "processes": pids})
+    return 0 if pids else 1
 
 
 def _run(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from ramify.cli.output import hush
 from ramify.errors import RamifyWarning
 from ramify.show.text import one_line
 
@@ -39,10 +40,13 @@ class Warned:
             self.usual(message, category, filename, lineno, file, line)
             return
         text = one_line(str(message), _LONGEST)
-        if self.listeners:
-            self.listeners[-1](text)
-        else:
-            print(f"ramify: warning: {text}", file=sys.stderr, flush=True)
+        try:
+            if self.listeners:
+                self.listeners[-1](text)
+            else:
+                print(f"ramify: warning: {text}", file=sys.stderr, flush=True)
+        except OSError:  # nobody reads it: that must not end what it is a warning about
+            hush(err=True)
 
 
 def show_plainly() -> None:

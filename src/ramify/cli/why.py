@@ -13,7 +13,6 @@ from ramify.cli.find import (
     complete_run,
     complete_target,
     find_run,
-    handle_of,
     ids_of,
     instance_option,
     instance_said,
@@ -21,6 +20,8 @@ from ramify.cli.find import (
 from ramify.cli.output import json_option, paint, put_json, put_lines, verbose_option
 from ramify.cli.pipeline_options import default_instance
 from ramify.cli.reusing import latest_folder, target_name
+from ramify.pipeline.folders import instance_of_run
+from ramify.show.status import shortest
 
 
 @click.command(epilog=RUN_HELP)
@@ -48,16 +49,18 @@ def why(key: str, target: str | None, run: str | None, output: str | None, as_js
     if as_json:
         put_json({"run": view.name, "jobs": [history_document(view, job_id) for job_id in ids]})
     else:
-        put_lines(history_lines(view, ids, paint(), handle_of(view)))
+        instance = instance_of_run(view.folder)
+        where = () if instance is None else ("-pid", shortest(instance))
+        put_lines(history_lines(view, ids, paint(), where))
     return 0
 
 
 def _now(key: str, target: str, folder: str | None, as_json: bool) -> int:
-    from ramify.cli.target import PipelineTarget, load_any
+    from ramify.cli.target import PipelineTarget, load_any, nothing_written
     from ramify.dag.preview import preview
     from ramify.show.why import verdict_lines, verdicts_document
 
-    with redirect_stdout(sys.stderr if as_json else sys.stdout):
+    with nothing_written(), redirect_stdout(sys.stderr if as_json else sys.stdout):
         draft = load_any(target)
         if isinstance(draft, PipelineTarget):
             from ramify.pipeline.flow import plan_pipeline

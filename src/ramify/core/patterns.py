@@ -1,7 +1,8 @@
 """Which nodes a text means: a tag, a key and what lies below it, or a glob of keys.
 
 In a glob `*` is any text within one part of a key, `**` any text at all, `?` one character of a part, and
-`[ab]` one of these. A text without any of them is a tag, a key, and everything below that key.
+`[ab]` one of these; a key that reads just so is meant as well. A text without any of them is a tag, a key,
+and everything below that key.
 """
 
 from __future__ import annotations
@@ -42,9 +43,11 @@ def fits(pattern: str, key: str, tags: Collection[str] = ()) -> bool:
     (True, False, True, True)
     >>> fits("pdf", "plots/3", ["pdf"])
     True
+    >>> fits("part[1]", "part1"), fits("part[1]", "part[1]")
+    (True, True)
     """
     if is_glob(pattern):
-        return _compiled(pattern).fullmatch(key) is not None
+        return key == pattern or _compiled(pattern).fullmatch(key) is not None
     return pattern in tags or key == pattern or key.startswith(f"{pattern}/")
 
 
@@ -74,7 +77,9 @@ def overlap(one: str, other: str) -> bool:
     >>> overlap("pdf", "pdf"), overlap("pdf", "png"), overlap("map/*", "*/3"), overlap("map", "map/*")
     (True, False, True, True)
     """
-    return one == other or any(_meet(a, b) for a in _shapes(one) for b in _shapes(other))
+    if fits(one, other) or fits(other, one):
+        return True
+    return any(_meet(a, b) for a in _shapes(one) for b in _shapes(other))
 
 
 def _shapes(pattern: str) -> tuple[str, ...]:

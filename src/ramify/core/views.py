@@ -77,7 +77,8 @@ def story(engine: Columns, node: int) -> str:
     state = NAMES[engine.state[node]]
     parts = [f"it is {state}"]
     if engine.attempts[node]:
-        parts.append(f"after {engine.attempts[node]} attempt(s)")
+        count = engine.attempts[node]
+        parts.append(f"after {count} attempt{'s' if count > 1 else ''}")
     parents = engine.parents[node]
     if parents:
         parts.append(f"{len(parents) - engine.need[node]} of its {len(parents)} parents are good")

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -82,15 +83,17 @@ def compile_growth(
     plan_path: str,
     owner: str | None = None,
     value: tuple[str, Callable[..., Any], Any] | None = None,
+    apart: Mapping[str, str] = MappingProxyType({}),
 ) -> NewPlan:
     """The definitions of what is added to a plan while its run goes on; nothing is written.
 
     `items` are keys, what stands under them, and what those wait for that wait for nothing else. With an
-    `owner` they are no outputs. `value` is an id, a function of one argument, and that argument, in which the
-    items may stand: it becomes the last definition. `rules` are rules by key.
+    `owner` they are no outputs; nor are those that are `apart`, by key, with the owner of each. `value` is an
+    id, a function of one argument, and that argument, in which the items may stand: it becomes the last
+    definition. `rules` are rules by key.
     """
     compiler = _Compiler(plan_path)
-    new = compiler.compile_more(items, owner, value)
+    new = compiler.compile_more(items, {key: owner for key, _, _ in items} if owner else apart, value)
     for key, rule in rules:
         new.definitions.append(compiler.rule_definition(key, rule))
     return new
@@ -130,12 +133,12 @@ class _Compiler:
     def compile_more(
         self,
         items: Sequence[tuple[str, Entry, Existing | None]],
-        owner: str | None,
+        owners: Mapping[str, str],
         value: tuple[str, Callable[..., Any], Any] | None,
     ) -> NewPlan:
         """As `compile_growth`, without the rules."""
         for key, entry, _ in items:
-            self.members.add(entry, key, "" if owner is None else hidden_at(key), owner)
+            self.members.add(entry, key, hidden_at(key) if key in owners else "", owners.get(key))
         if value is not None:
             job_id, func, argument = value
             job = Job(func, {"value": argument})
@@ -145,8 +148,8 @@ class _Compiler:
             if after is not None:
                 self._wait(key, after)
         self.new.folders = self.members.folders
-        if owner is None:
-            for key, _, _ in items:
+        for key, _, _ in items:
+            if key not in owners:
                 self._lead_to(key)
         return self.new
 

@@ -10,9 +10,11 @@ from typing import Any, Final
 from ramify.dag.draft import DAG
 from ramify.dag.grid import ParametrizedJob
 from ramify.dag.job import Job
+from ramify.dag.node import Node
+from ramify.dag.recipe import recipe_of
 from ramify.dag.signature import function_name
 from ramify.errors import ArgumentError, JobError
-from ramify.values.substitution import find
+from ramify.values.substitution import find, replace
 
 _JOBS: Final = (Job, ParametrizedJob, DAG)
 
@@ -23,8 +25,8 @@ class Extend:
     The job's value is `value` with the values of the DAG's jobs in place of the jobs, at any depth of
     containers; without it, a dict of all that the DAG holds. It is there when they are, and they alone decide
     whether the job succeeds. With `then`, the job's value is what `then` returns for that, which may be
-    another `Extend`. The job must say `may_add`: what it may add beside what stands below its own key
-    (`may_add=()`: nothing).
+    another `Extend`. Nodes that were submitted to the DAG are jobs of it as well. The job must say `may_add`:
+    what it may add beside what stands below its own key (`may_add=()`: nothing).
 
     >>> from ramify import DAG, Extend, Job
     >>> def length(word):
@@ -49,8 +51,14 @@ class Extend:
             )
         if then is not None and not callable(then):
             raise ArgumentError(f"then={then!r:.60} cannot be called", names=["then"])
-        self.dag = dag
-        self.value = dag if value is None else value
+        if dag._rules:
+            raise ArgumentError(
+                f"Extend() adds jobs, and its DAG has the rule {dag._rules[0].name!r}: add that to the graph "
+                "that runs",
+                names=["dag"],
+            )
+        self.dag = recipe_of(dag)
+        self.value = self.dag if value is None else _as_jobs(value, dag, self.dag)
         self.then = then
 
     def __repr__(self) -> str:
@@ -61,6 +69,19 @@ class Extend:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.dag, self.value, self.then = state
+
+
+def _as_jobs(value: Any, dag: DAG, recipe: DAG) -> Any:
+    """The value with jobs in place of the submitted nodes of its DAG."""
+    if recipe is dag:
+        return value
+
+    def put(one: Any) -> Any:
+        if one is dag:
+            return recipe
+        return one.as_job() if isinstance(one, Node) and one._owner is dag._submitted else one
+
+    return replace(value, (DAG, Node), put)
 
 
 class BoundReached(JobError):
@@ -75,12 +96,22 @@ def as_extend(result: Any) -> Any:
     """
     if isinstance(result, DAG):
         return Extend(result)
+    draft = None if isinstance(result, Extend) else _draft_of(result)
+    if draft is not None:
+        return Extend(draft, result)
     if isinstance(result, Extend) or not find(result, _JOBS):
         return result
     dag = DAG()
     for number, one in enumerate(find(result, _JOBS)):
         dag[number] = one
     return Extend(dag, result)
+
+
+def _draft_of(result: Any) -> DAG | None:
+    """The one graph that has not started whose nodes are in a result."""
+    owners = {id(node._owner): node._owner for node in find(result, Node) if node._owner is not None}
+    drafts = [owner.dag for owner in owners.values() if owner.run is None]
+    return drafts[0] if len(drafts) == 1 else None
 
 
 def expand_with(func: Callable[[Any], Any], value: Any) -> Any:

@@ -11,8 +11,8 @@ from ramify.core.rule_keys import called
 from ramify.core.table import GOOD
 from ramify.dag.execution import by_name
 from ramify.dag.rules import PREFIX, Body, MayAdd, Predicate, Rule, as_rule, named_rules
-from ramify.errors import ArgumentError, StartedError, UnknownKeyError
-from ramify.run.approving import Approver
+from ramify.errors import StartedError, UnknownKeyError
+from ramify.run.approving import Approver, check_growing
 
 if TYPE_CHECKING:
     from ramify.dag.rule_book import RuleBook
@@ -145,7 +145,7 @@ class Growing:
             raise UnknownKeyError(f"the run of this graph has no rule and no node {what!r:.80}", key=what)
         told = str(by_name("waiting_for", "why_node")(engine, number))
         adder = self._adder_of(number)
-        return told if adder is None else f"{told}; {adder} added it"
+        return told if adder is None or f"{adder} added it" in told else f"{told}; {adder} added it"
 
     def _adder_of(self, node: int) -> str | None:
         """The rule or the job that added a node, in words; None for one that nobody did."""
@@ -187,14 +187,13 @@ class Growing:
     ) -> None:
         """Gives a run the rules of the draft; before it is launched."""
         self._book = None
+        check_growing(approve, max_growths)
         if approve is not None:
             run.approve = Approver(approve)
         self._extender = by_name("live_extend", "LiveExtender")(graph, run)
         run.take_extensions(cast(type, by_name("extend", "Extend")), self._extender.settle)
         if self._rules:
-            book = self._new_book(
-                graph, run, strict=strict, approver=run.approve, max_growths=_count(max_growths)
-            )
+            book = self._new_book(graph, run, strict=strict, approver=run.approve, max_growths=max_growths)
             for rule in self._rules:
                 book.add_rule(rule)
 
@@ -211,9 +210,3 @@ class Growing:
         held = run.large.is_held
         run.large.is_held = lambda node: book.has_open_rules or (held is not None and held(node))
         return book
-
-
-def _count(max_growths: Any) -> int | None:
-    if max_growths is None or (type(max_growths) is int and max_growths >= 0):
-        return max_growths
-    raise ArgumentError(f"max_growths={max_growths!r}: use a whole number, 0 or more", names=["max_growths"])

@@ -7,6 +7,7 @@ is as it was, and a body that raises has added nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from types import CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, Final
 
 from ramify.core.keys import decode_key, encode_key
@@ -113,6 +114,19 @@ class Placed:
             else:
                 yield key, frozenset(entry.policy.tags)
 
+    def references(self) -> Iterator[Any]:
+        """The nodes of graphs among the arguments, those of jobs that are arguments themselves included."""
+        walk, seen = [self.entry], {id(self.entry)}
+        while walk:
+            entry = walk.pop()
+            held = list(entry._nodes.values()) if isinstance(entry, DAG) else find(entry.kwargs, _HELD)
+            for one in held:
+                if isinstance(one, STANDS):
+                    yield one
+                elif id(one) not in seen:
+                    seen.add(id(one))
+                    walk.append(one)
+
 
 class Growth:
     """What one body, or one job, adds."""
@@ -141,6 +155,17 @@ class Growth:
         if self.ended:
             raise GrowthError(
                 f"the body of the rule {self.name!r} has ended, and its view adds nothing any more",
+                rule=self.name,
+            )
+
+    def check_returned(self, value: Any) -> None:
+        """Raises `GrowthError` for a body that returns what it surely meant to add, and adds nothing."""
+        if self.items or self.rules or self.tags:
+            return
+        if isinstance(value, _NOT_ADDED) or getattr(value, "adds_to_graph", False):
+            raise GrowthError(
+                f"the body of the rule {self.name!r} returned {value!r:.60}, and what a body returns is not "
+                "added: say view[key] = job, view.attach(dag) or view.submit(function)",
                 rule=self.name,
             )
 
@@ -200,8 +225,13 @@ class Growth:
             raise ArgumentError(f"{other!r:.60} is no node: give one of view[key]", names=["depends_on"])
 
 
+_NOT_ADDED: Final = (Job, ParametrizedJob, DAG, CoroutineType, GeneratorType)
+"""What a body that adds nothing does not return on purpose."""
+
 STANDS: Final = (NodeView, NewNode, Node)
 """What stands for the value of a node among the arguments of a new one."""
+
+_HELD: Final = (*STANDS, Job, ParametrizedJob, DAG)
 
 
 class GrowthView(GraphView):
@@ -329,6 +359,8 @@ class GrowthView(GraphView):
                 f"the DAG under {key!r} has submitted nodes: give it jobs, or submit to the view", key=key
             )
         placed = Placed(key, entry, after)
+        for reference in placed.references():
+            self._growth.check_reference(reference)
         for one, _ in placed.jobs():
             self._check_free(one, placed)
         self._growth.add(placed)

@@ -100,6 +100,7 @@ class Keyed:
         )
         self._fill(whole, member.id)
         if isinstance(node, Job):
+            whole.after = [int(self._job(job)) for job in getattr(node, "after", ())]
             self.drafts[first - self.base] = whole
             return
         for index, point in enumerate(node._points):

@@ -14,6 +14,7 @@ from ramify.dag.live_ground import check_keys, renumber
 from ramify.dag.order import parents_first
 from ramify.errors import GrowthError, JobError
 from ramify.plan.definition import join
+from ramify.run.growing import undeclared
 from ramify.run.memory import Ref
 from ramify.values.substitution import find, replace
 
@@ -41,11 +42,7 @@ class LiveExtender:
         key = self.engine.keys[node]
         may_add = self.graph.may_add.get(node)
         if may_add is None:
-            raise GrowthError(
-                f"{key!r} returned an Extend and does not say what it may add: say may_add=() for a job that "
-                "adds nodes below its own key alone",
-                rule=key,
-            )
+            raise undeclared(key)
         base = len(self.engine)
         value, drafts = self._drafts(extend, key, base)
         taken = self.engine.number
@@ -65,7 +62,9 @@ class LiveExtender:
         self.engine.want(new, f"{key} added it", now)
         self.run.policy.spent[node] = attempt
         open_ones = [n for n in new if not REST[self.engine.state[n]]]
-        self.engine.slept(node, attempt, open_ones or new, now)
+        self.engine.slept(node, attempt, open_ones, now)
+        if not open_ones:
+            self.engine.woken(node, "it added nothing", now)
 
     def adder_of(self, node: int) -> str | None:
         """The key of the node that added a node; None where none did."""

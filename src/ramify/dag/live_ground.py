@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ramify.core.graph import RULE
+from ramify.core.rule_keys import called
 from ramify.dag.execution import by_name
 from ramify.dag.graph_view import NodeView
 from ramify.dag.growth_view import STANDS, Growth, NewNode, Placed
@@ -17,6 +18,7 @@ from ramify.dag.order import parents_first
 from ramify.dag.status import Status
 from ramify.errors import DuplicateKeyError, GraphError
 from ramify.run.memory import Ref
+from ramify.run.same_call import is_same_function
 from ramify.values.substitution import ATOMS, find, replace
 
 if TYPE_CHECKING:
@@ -90,11 +92,11 @@ class LiveGround:
         func = self.run._functions[number]
         if isinstance(item, NewNode):
             tree = self._with_references(growth, (item.args, item.kwargs))
-            return func is item.func and self.run.is_same_call(number, *tree)
+            return is_same_function(func, item.func) and self.run.is_same_call(number, *tree)
         if not isinstance(item.entry, Job) or find(item.entry.kwargs, self.graph.stands):
             return False
         kwargs = self._with_references(growth, item.entry.kwargs)
-        return func is item.entry.func and self.run.is_same_call(number, (), kwargs)
+        return is_same_function(func, item.entry.func) and self.run.is_same_call(number, (), kwargs)
 
     def _with_references(self, growth: Growth, tree: Any) -> Any:
         return replace(tree, STANDS, lambda one: self._stand(one, {}))
@@ -143,7 +145,7 @@ class LiveGround:
         new = range(base, len(engine))
         for one in new:
             self.run._listen(one)
-        engine.want(new, f"{engine.keys[node]} added it", time.time())
+        engine.want(new, f"{called(engine.keys[node])} added it", time.time())
         return added
 
     def _drafts(self, items: Sequence[NewNode | Placed], base: int) -> list[Draft]:

@@ -11,7 +11,7 @@ from ramify.dag.draft import DAG, Entry
 from ramify.dag.grid import ParametrizedJob
 from ramify.dag.job import Job
 from ramify.dag.order import cycle_error
-from ramify.errors import RamifyWarning
+from ramify.errors import DraftError, RamifyWarning
 from ramify.plan.definition import join
 
 Identity = tuple[int, tuple[str, ...]]
@@ -126,7 +126,7 @@ class Members:
                     continue
                 if id(child) in open_dags:
                     raise cycle_error([open_dags[id(child)] or "the DAG", child_id, "the same DAG again"])
-                _say_ignored(child, child_id)
+                _check_nested(child, child_id)
                 inner = self._scope(child, child_id, child_at)
                 scope.holds.append(inner)
                 open_dags[id(child)] = child_id
@@ -154,7 +154,20 @@ def _below(above: str, rest: str) -> str:
     return join(above, rest) if rest else above
 
 
-def _say_ignored(dag: DAG, dag_id: str) -> None:
+def _check_nested(dag: DAG, dag_id: str) -> None:
+    """Says what counts for the outermost DAG alone. Raises `DraftError` for what would be lost."""
+    if dag._rules:
+        raise DraftError(
+            f"the nested DAG {dag_id!r} has the rule {dag._rules[0].name!r}, and a rule acts on the whole "
+            "graph: add it to the outermost DAG",
+            key=dag_id,
+        )
+    if dag._submitted is not None and not dag._submitted.keyed_only and dag._submitted.nodes:
+        raise DraftError(
+            f"the nested DAG {dag_id!r} has submitted nodes, which only the outermost DAG can have: give it "
+            "jobs",
+            key=dag_id,
+        )
     if dag.max_workers is not None:
         warnings.warn(
             f"the nested DAG {dag_id!r} was made with max_workers={dag.max_workers}; that of the outermost "

@@ -6,12 +6,13 @@ Definitions are written first; the journal's record of the growth commits them; 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from ramify.core.rule_keys import called
 from ramify.core.table import BAD, REST
 from ramify.dag.compile import Existing, compile_growth
 from ramify.dag.extend import Extend, itself, then_with
@@ -19,13 +20,12 @@ from ramify.dag.graph_view import NodeView
 from ramify.dag.growth_view import Growth, NewNode, Placed
 from ramify.dag.job import Job
 from ramify.dag.node import Node
-from ramify.dag.recipe import NodeJob, by_names
+from ramify.dag.recipe import NodeJob, by_names, policy_of
 from ramify.errors import DuplicateKeyError, GraphError, GrowthError, JobError
 from ramify.plan.definition import Definition
 from ramify.plan.growth import write_growth
-from ramify.plan.policy import make_policy
 from ramify.run.ends import exception_of, told_before
-from ramify.run.growing import Pass
+from ramify.run.growing import Pass, undeclared
 from ramify.values import deserialize
 from ramify.values.substitution import find, replace
 from ramify.worker.attempt import take_extension
@@ -51,6 +51,8 @@ class PlanGround:
         self.asks: Callable[[int], Any]
         self.added: dict[int, list[int]] = {}
         """What each job has added, by its number."""
+        self._known_scopes: set[str] = set()
+        self._scoped = 0
 
     # ---- looking
 
@@ -171,7 +173,28 @@ class PlanGround:
                 placed.append((item.key, self._with_references(item.entry, jobs), after))
             else:
                 placed.append((item.key, self._job_of(item, jobs), None))
-        return compile_growth(placed, rules, self.plan.path)
+        return compile_growth(placed, rules, self.plan.path, apart=self._apart(items))
+
+    def _apart(self, items: Sequence[NewNode | Placed]) -> dict[str, str]:
+        """The new keys that cannot be outputs, and whose they are: a value is in their place or above it."""
+        taken, scopes = self.engine.number, self._scopes()
+        fresh = {id(i): [i.key] if isinstance(i, NewNode) else [k for k, _ in i.jobs()] for i in items}
+        new = {key for keys in fresh.values() for key in keys}
+        found: dict[str, str] = {}
+        for item in items:
+            for key in (item.key, *fresh[id(item)]):
+                owner = next((above for above in scopes_of(key) if above in taken or above in new), None)
+                if owner is not None or (key in new and key in scopes):
+                    found.setdefault(item.key, owner or key)
+        return found
+
+    def _scopes(self) -> set[str]:
+        """The keys of all scopes that nodes are in, so far."""
+        keys = self.engine.keys
+        for number in range(self._scoped, len(keys)):
+            self._known_scopes.update(scopes_of(keys[number]))
+        self._scoped = len(keys)
+        return self._known_scopes
 
     def _job_of(self, item: NewNode, jobs: dict[int, Job]) -> Job:
         """The job that a new node is; those among its arguments were made before it."""
@@ -183,13 +206,7 @@ class PlanGround:
             known = jobs[id(item)] = NodeJob(func, named)
             known.after = tuple(stand(one) if not isinstance(one, Job) else one for one in item.after)
             if item.options is not None:
-                known.policy = make_policy(
-                    retries=0 if item.options.retry is None else item.options.retry,
-                    timeout=item.options.timeout,
-                    resources=item.options.amounts(),
-                    tags=item.options.tags,
-                    may_add=item.options.may_add,
-                )
+                known.policy = policy_of(item.options)
         return known
 
     def _stand(self, one: Any, jobs: dict[int, Job]) -> Job:
@@ -217,31 +234,32 @@ class PlanGround:
         for definition in fresh:
             if definition.id in engine.number:
                 raise DuplicateKeyError(f"{definition.id!r} has another node", key=definition.id)
-        write_growth(self.plan, new)
-        rows = self.work.take_growth(new.definitions)
-        self.work.keep_codes(new.codes)
-        engine.grew(node, attempt, rows, time.time(), {**facts, "definitions": [d.id for d in fresh]})
+        undo = write_growth(self.plan, new)
+        try:
+            rows = self.work.take_growth(new.definitions)
+            self.work.keep_codes(new.codes)
+            engine.grew(node, attempt, rows, time.time(), {**facts, "definitions": [d.id for d in fresh]})
+        except BaseException:
+            undo()
+            raise
         self.settings.apply(range(base, len(engine)))
-        engine.want(range(base, len(engine)), f"{engine.keys[node]} added it", time.time())
+        free = self.work.to_start(range(base, len(engine)))
+        engine.want(free, f"{called(engine.keys[node])} added it", time.time())
         return list(range(base, len(engine)))
 
     # ---- jobs that add
 
     def extension(self, node: int, attempt: int) -> Pass:
         """The pass that an attempt comes to which returned an `Extend`."""
-        extend = take_extension(self.plan.outputs, self.work.token(node, attempt))
-        return Pass("ok", settle=partial(self._settle, extend))
+        return Pass("ok", settle=self._settle)
 
-    def _settle(self, extend: Extend, node: int, attempt: int) -> None:
+    def _settle(self, node: int, attempt: int) -> None:
+        extend: Extend = take_extension(self.plan.outputs, self.work.token(node, attempt))
         key = self.engine.keys[node]
         definition = self._definition(node)
         may_add = definition.policy.may_add
         if may_add is None:
-            raise GrowthError(
-                f"{key!r} returned an Extend and does not say what it may add: say may_add=() for a job that "
-                "adds nodes below its own key alone",
-                rule=key,
-            )
+            raise undeclared(key)
         for job_key, tags in Placed(key, extend.dag, None).jobs():
             strange = [tag for tag in tags if tag not in may_add]
             if strange:
@@ -310,3 +328,15 @@ class PlanGround:
         """A job had added these before the driver died: it goes on from there."""
         self.added.setdefault(node, []).extend(n for n in added if n not in self.added.get(node, ()))
         self._pass_of(node, partial(self._look_at_added, node))
+
+
+def scopes_of(key: str) -> Iterator[str]:
+    """The keys of the scopes that a key is in, the innermost first.
+
+    >>> list(scopes_of("map/3/stage1"))
+    ['map/3', 'map']
+    """
+    place = key.rfind("/")
+    while place > 0:
+        yield key[:place]
+        place = key.rfind("/", 0, place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, overload
 
 from ramify.core.rule_keys import RULES
@@ -15,10 +16,11 @@ from ramify.errors import JobIdError
 from ramify.plan.definition import CodeNote, Definition
 from ramify.plan.folder import unwritten_plan
 from ramify.plan.paths import Location
-from ramify.rebuild.trace import MAYBE, RUN, VERDICTS
+from ramify.rebuild.trace import MAYBE, RUN, VERDICTS, Cause
 from ramify.run.assemble import elsewhere_of, fits, forced_by, input_cache
 from ramify.run.judge import Judge, Verdict
 from ramify.run.options import Options
+from ramify.run.until import Until
 from ramify.run.work import PlanWork
 from ramify.settings import project_home
 from ramify.stores.folder import FolderStore
@@ -131,11 +133,13 @@ def preview(
     force: str | Iterable[str] = (),
     reuse_from: Location | Iterable[Location] | None = None,
     jobs: Sequence[str] | None = None,
+    until: Sequence[str] = (),
     of: str = "",
 ) -> Preview:
     """The verdicts for `evaluate` with these words; without a target, for a folder that is empty.
 
-    `jobs` are globs of what is asked for (None: all); `of` names the target, as `Options.target` does.
+    `jobs` are globs of what is asked for (None: all), `until` of what is not to be started; `of` names the
+    target, as `Options.target` does.
     """
     if target is None and dag_path is None and output_path is None:
         target = os.path.join(project_home(), "@nowhere")
@@ -162,13 +166,22 @@ def preview(
             cache=input_cache(),
         ),
         jobs,
+        until,
     )
 
 
-def judged(work: PlanWork, jobs: Sequence[str] | None = None) -> Preview:
+def judged(work: PlanWork, jobs: Sequence[str] | None = None, until: Sequence[str] = ()) -> Preview:
     """The verdicts on the jobs of a plan."""
-    asked = None if jobs is None else [n for n, key in enumerate(work.engine.keys) if fits(key, jobs)]
+    engine = work.engine
+    asked = None if jobs is None else [n for n, key in enumerate(engine.keys) if fits(key, jobs)]
+    holding = Until(until, engine)
+    if until:
+        free = holding.to_start(range(len(engine)))
+        asked = free if asked is None else sorted({*asked} & {*free})
     verdicts = Judge(work).judge(asked)
+    if holding.held:
+        held = {engine.keys[node] for node in holding.held}
+        verdicts = [replace(v, cause=Cause("held")) if v.job_id in held else v for v in verdicts]
     return Preview(verdicts, work.definitions, work.plan.codes, _may_grow(work, verdicts))
 
 

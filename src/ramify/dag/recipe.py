@@ -14,10 +14,11 @@ from ramify.dag.job import Job
 from ramify.dag.node import Node
 from ramify.dag.stages import as_list
 from ramify.errors import StartedError
-from ramify.plan.policy import make_policy
+from ramify.plan.policy import Policy, make_policy
 from ramify.values.substitution import replace
 
 if TYPE_CHECKING:
+    from ramify.dag.options import NodeOptions
     from ramify.dag.submitted import Submitted
 
 
@@ -72,15 +73,20 @@ def _job(node: Node[Any]) -> NodeJob:
         kwargs = {"over": over, "args": tree[0], "kwargs": tree[1], "concurrency": limit, "name": over.name}
     job = NodeJob(func, replace(kwargs, Node, lambda one: one.as_job()))
     if options is not None:
-        job.policy = make_policy(
-            retries=0 if options.retry is None else options.retry,
-            timeout=options.timeout,
-            deadline=options.deadline,
-            resources=options.amounts(),
-            tags=options.tags,
-            may_add=options.may_add,
-        )
+        job.policy = policy_of(options)
     return job
+
+
+def policy_of(options: NodeOptions) -> Policy:
+    """What a plan keeps of the options of a node."""
+    return make_policy(
+        retries=0 if options.retry is None else options.retry,
+        timeout=options.timeout,
+        deadline=options.deadline,
+        resources=options.amounts(),
+        tags=options.tags,
+        may_add=options.may_add,
+    )
 
 
 def by_names(

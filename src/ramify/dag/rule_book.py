@@ -139,7 +139,7 @@ class RuleBook(RuleWords):
         self._readers = {}
         self._due = {}
         self._resting: dict[int, None] = {}
-        self._deferred: dict[int, None] = {}
+        self._deferred = {}
         """Rules whose growth somebody put off, and will be asked about again."""
         self._acted_on: dict[str, list[int]] = {}
         self._acted_on_near = Patterns()
@@ -268,6 +268,10 @@ class RuleBook(RuleWords):
         """The nodes that a text means."""
         return self._index.members(pattern)
 
+    def node_called(self, node: int) -> str:
+        """What a node is called."""
+        return self.ground.name_of(node)
+
     def is_declared(self, pattern: str) -> bool:
         """Whether the text can mean nodes that are still to come, rather than a key that was mistyped."""
         return is_glob(pattern) or pattern in self._declared
@@ -318,7 +322,7 @@ class RuleBook(RuleWords):
         body = GrowthView(self, node, growth)
         body._reads = view._reads
         try:
-            entry.rule.apply(body)
+            growth.check_returned(entry.rule.apply(body))
         finally:
             growth.ended = True
         word = "approve" if self.approver is None else self.approver.decide(self._proposal(growth))

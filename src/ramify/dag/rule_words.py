@@ -56,6 +56,7 @@ class RuleWords:
     growths_left: int | None
     _open: dict[int, None]
     _due: dict[int, None]
+    _deferred: dict[int, None]
     _readers: dict[Read, dict[int, None]]
 
     def __init__(self) -> None:
@@ -66,6 +67,10 @@ class RuleWords:
 
     def members(self, pattern: str) -> list[int]:
         """The nodes that a text means."""
+        raise NotImplementedError
+
+    def node_called(self, node: int) -> str:
+        """What a node is called."""
         raise NotImplementedError
 
     def name_of(self, node: int) -> str:
@@ -124,13 +129,30 @@ class RuleWords:
         entry = self.entries[node]
         if entry.refused:
             return "was refused"
+        if node in self._deferred:
+            return "waits for leave to grow: it was put off, and is asked about again"
         if self.growths_left == 0 and (node in self._due or not entry.reads):
             return FOR_LEAVE
         if not entry.reads:
             return "said no and looked at nothing that can change" if entry.asked else "was not asked yet"
         told = list(dict.fromkeys(filter(None, (self._told_of(node, r, w) for r, w in entry.reads.items()))))
         more = f", and {len(told) - 4} more" if len(told) > 4 else ""
-        return f"waits for {', '.join(told[:4])}{more}" if told else "waits for a change of what it looked at"
+        if told:
+            return f"waits for {', '.join(told[:4])}{more}"
+        return f"waits for a change of what it looked at: {', '.join(self._looked_at(entry))}"
+
+    def _looked_at(self, entry: Entry) -> list[str]:
+        """What a rule looked at and was content with, as far as that goes; and yet it said no."""
+        told = []
+        for kind, what in entry.reads:
+            if kind == "node":
+                told.append(f"{self.node_called(what)!r}, which is {NAMES[self.engine.state[what]]}")
+            elif kind == "glob":
+                count = len(self.members(what))
+                told.append(f"nodes {what!r}, of which there {'is' if count == 1 else 'are'} {count}")
+            elif kind == "closed":
+                told.append(f"closed({what!r})")
+        return told[:4]
 
     def _told_of(self, node: int, read: Read, was: Any) -> str:
         engine, (kind, what) = self.engine, read
@@ -145,10 +167,11 @@ class RuleWords:
             if GOOD[state]:
                 return ""
             how = f"which is {NAMES[state]}" if REST[state] else "which is not at rest"
-            return f"{engine.keys[what]!r}, {how}"
+            return f"{self.node_called(what)!r}, {how}"
         if kind == "rest":
             left = [n for n in what if not REST[engine.state[n]]]
-            return f"{engine.keys[left[0]]!r} and {len(left) - 1} more to end" if left else ""
+            more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+            return f"{self.node_called(left[0])!r}{more} to end" if left else ""
         if kind == "closed" and not was:
             return f"closed({what!r}): {self._told_blockers(node, what)}"
         return {"all": "a change of the graph", "rules": "a change of the rules"}.get(kind, "")
@@ -156,7 +179,7 @@ class RuleWords:
     def _told_blockers(self, node: int, what: str) -> str:
         blockers = self.adders.blockers(what, {node, *self.entries[node].ignored})
         names = [
-            f"the rule {self.name_of(b)!r}" if b in self.entries else repr(self.engine.keys[b])
+            f"the rule {self.name_of(b)!r}" if b in self.entries else repr(self.node_called(b))
             for b in blockers
         ]
         return f"{', '.join(names[:5])} may add such a node" if names else "none may add one"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from typing import TYPE_CHECKING, Any, Final
 
 from ramify.core.rule_keys import RULES
@@ -18,6 +20,9 @@ Predicate = Callable[["GraphView"], object]
 Body = Callable[["GrowthView"], object]
 MayAdd = str | Iterable[str] | None
 
+_DOES_NOTHING: Final = CO_ASYNC_GENERATOR | CO_COROUTINE | CO_GENERATOR
+"""Of the code of a function: a call does not run it."""
+
 
 class Rule:
     """`body(view)` adds to the graph, once, as soon as `predicate(view)` is true.
@@ -31,7 +36,8 @@ class Rule:
     it can come any more (`view.closed`): a body that adds anything else is refused. A rule that says nothing
     may add anything. Rules that a body adds may add what their parent may, at most.
 
-    A predicate of None always holds. Raises `ArgumentError` for what cannot be called.
+    A predicate of None always holds. Raises `ArgumentError` for what cannot be called, and for functions that
+    do nothing when they are called: `async` ones and generators.
 
     >>> from ramify import DAG, Rule
     >>> def list_files():
@@ -52,14 +58,9 @@ class Rule:
     def __init__(
         self, predicate: Predicate | None, body: Body, name: str | None = None, may_add: MayAdd = None
     ) -> None:
-        for what, function in (("predicate", predicate), ("body", body)):
-            if not callable(function) and not (what == "predicate" and function is None):
-                kind = type(function).__name__
-                raise ArgumentError(
-                    f"the {what} of a rule is called with a view of the graph: {function!r:.60} of type "
-                    f"{kind} cannot be called",
-                    names=[what],
-                )
+        if predicate is not None:
+            _check_function("predicate", predicate)
+        _check_function("body", body)
         self.predicate = predicate
         self.body = body
         self.name = function_name(body).rpartition("<locals>.")[2] if name is None else str(name)
@@ -87,6 +88,26 @@ class Rule:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.predicate, self.body, self.name, self.may_add = state
+
+
+def _check_function(what: str, function: Any) -> None:
+    if not callable(function):
+        raise ArgumentError(
+            f"the {what} of a rule is called with a view of the graph: {function!r:.60} of type "
+            f"{type(function).__name__} cannot be called",
+            names=[what],
+        )
+    called = function
+    while isinstance(called, partial):
+        called = called.func
+    flags = getattr(getattr(called, "__code__", None), "co_flags", 0)
+    if flags & _DOES_NOTHING:
+        kind = "a generator" if flags & CO_GENERATOR else "async"
+        raise ArgumentError(
+            f"the {what} of a rule is called with a view of the graph: {function_name(called)}() is {kind}, "
+            "and a call of it does nothing. Make it an ordinary function; what takes long belongs into a job",
+            names=[what],
+        )
 
 
 def rule(
@@ -120,7 +141,8 @@ def as_rule(given: Any, body: Any = None, name: str | None = None, may_add: MayA
     if isinstance(given, Rule):
         if name is None and may_add is None:
             return given
-        return Rule(given.predicate, given.body, name or given.name, may_add or given.may_add)
+        own = given.may_add if may_add is None else may_add
+        return Rule(given.predicate, given.body, name or given.name, own)
     if callable(getattr(given, "applicable", None)) and callable(getattr(given, "apply", None)):
         if body is None and name is None and getattr(given, "is_perpetual", False):
             return given  # type: ignore[no-any-return]  # a rule by its methods, of our own
@@ -152,6 +174,16 @@ def named_rules(rules: Iterable[Rule]) -> list[tuple[str, Rule]]:
     return named
 
 
+def _check_texts(what: str, given: Iterable[Any]) -> None:
+    for one in given:
+        if not isinstance(one, str) or not one:
+            raise ArgumentError(
+                f"{what}() is given texts, keys, tags or globs of keys: {one!r:.60} of type "
+                f"{type(one).__name__} is none",
+                names=[what],
+            )
+
+
 class after:  # noqa: N801  # it reads as a function, and is a class so that a plan can hold it
     """A predicate: nodes of these keys (globs too) are there, and all of them have succeeded.
 
@@ -168,6 +200,7 @@ class after:  # noqa: N801  # it reads as a function, and is a class so that a p
     def __init__(self, *keys: str, settled: bool = False) -> None:
         if not keys:
             raise ArgumentError("after() names the keys that are waited for", names=["keys"])
+        _check_texts("after", keys)
         self.keys = keys
         self.settled = settled
 
@@ -186,6 +219,7 @@ class closed:  # noqa: N801  # as above
     def __init__(self, *patterns: str) -> None:
         if not patterns:
             raise ArgumentError("closed() names what is waited for", names=["patterns"])
+        _check_texts("closed", patterns)
         self.patterns = patterns
 
     def __call__(self, view: GraphView) -> bool:

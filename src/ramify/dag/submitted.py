@@ -455,7 +455,7 @@ class Submitted:
 
     def let_go(self, number: int) -> None:
         """A handle is going; may be called in the middle of anything."""
-        run = self.run
+        run = self._run  # not `run`, which may make one: the interpreter may be shutting down
         if run is not None and number in run.large.entries and isinstance(self.nodes[number], weakref.ref):
             self.nodes[number] = None  # the reference to it is alive until it is gone
             run.large.release(number)

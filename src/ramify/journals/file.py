@@ -1,7 +1,7 @@
 """A journal as one file of JSON lines.
 
-Each record is one line, handed to the operating system in one `write`, so that a killed process leaves at
-most one line cut short, which reading skips and writing replaces. The first line names the format's version.
+Each record is one line, and lines are handed to the operating system whole, so that a killed process leaves
+at most one cut short, which reading skips and writing replaces. The first line names the format's version.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ VERSION: Final = 1
 """The version of the format; a reader refuses a later one."""
 
 _encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class FileJournal:
@@ -42,10 +43,16 @@ class FileJournal:
 
         A line that was written in part (a full disk) is taken back, so what follows stays readable.
         """
-        line = _encode(record) + b"\n"
+        self._write(_encode(record) + b"\n")
+
+    def extend(self, records: Sequence[Sequence[Any]]) -> None:
+        """Writes several records at once, or none of them; raises as `append`."""
+        self._write(_encode_lines(records))
+
+    def _write(self, lines: bytes) -> None:
         try:
             file = self._open() if self._file is None else self._file
-            _put(file, line)
+            _put(file, lines)
             if self.durable:
                 os.fsync(file)
         except OSError as error:
@@ -77,12 +84,12 @@ class FileJournal:
             self._file = None
 
 
-def _put(file: int, line: bytes) -> None:
-    """Writes all of a line, or nothing of it."""
+def _put(file: int, lines: bytes) -> None:
+    """Writes all of it, or nothing."""
     written = 0
     try:
-        while written < len(line):
-            written += os.write(file, line[written:] if written else line)
+        while written < len(lines):
+            written += os.write(file, lines[written:] if written else lines)
     except OSError:
         os.ftruncate(file, os.fstat(file).st_size - written)
         raise

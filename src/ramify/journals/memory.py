@@ -16,6 +16,10 @@ class MemoryJournal:
         """Keeps one record."""
         self.records.append(list(record))
 
+    def extend(self, records: Sequence[Sequence[Any]]) -> None:
+        """Keeps several."""
+        self.records += map(list, records)
+
     def close(self) -> None:
         """Nothing is to be closed."""
 
@@ -25,6 +29,9 @@ class NoJournal:
 
     def append(self, record: Sequence[Any]) -> None:
         """Forgets the record."""
+
+    def extend(self, records: Sequence[Sequence[Any]]) -> None:
+        """Forgets them all."""
 
     def close(self) -> None:
         """Nothing is to be closed."""

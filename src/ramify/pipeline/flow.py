@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ramify.core.keys import decode_key, encode_key
+from ramify.dag.accept import Accepted
 from ramify.dag.draft import DAG
 from ramify.dag.evaluate import evaluate_draft
 from ramify.dag.preview import Preview, judged
@@ -16,6 +17,7 @@ from ramify.errors import ArgumentError
 from ramify.files.lock import FolderLock
 from ramify.pipeline.definition import TaskDefinition, TaskResult
 from ramify.pipeline.dsl import Generator
+from ramify.pipeline.foresight import as_seen, foreseen, may_grow
 from ramify.pipeline.generator_rule import GeneratorRule, task_job
 from ramify.pipeline.instance import CONTROL, ENGINE, OUTPUT
 from ramify.pipeline.kept import Kept, write_kept
@@ -25,7 +27,9 @@ from ramify.pipeline.progress import COMPLETED
 from ramify.pipeline.restarts import Restarts
 from ramify.pipeline.states import TaskState
 from ramify.pipeline.sweep import Sweep, parents_of, sweep
+from ramify.plan.definition import CodeNote
 from ramify.plan.folder import NewPlan, read_plan, unwritten_plan
+from ramify.plan.opened import Plan
 from ramify.plan.paths import is_plan
 from ramify.rebuild.trace import Cause
 from ramify.run.assemble import elsewhere_of, forced_by, input_cache
@@ -137,6 +141,9 @@ def _evaluate(rule: GeneratorRule, *, max_workers: int | None, **options: Any) -
 def _tell(rule: GeneratorRule, on_told: Callable[[str], object] | None) -> None:
     passes = rule.passes()
     if on_told is not None:
+        for glob in rule.until:
+            if not any(fnmatchcase(key, glob) for key in passes.here.definitions):
+                on_told(f"--until {glob!r} fits no task")
         for line in passes.told:
             on_told(line)
         if passes.latest is not None:
@@ -233,6 +240,60 @@ def plan_pipeline(
 ) -> Preview:
     """What a run would do with each task that is known now, and why; nothing is run, nothing is written."""
     made, here = sweep_of(target, instance_dir)
+    plan, codes, damaged = _declared(made, here)
+    options = Options(skip_completed=True, force=(*force, *damaged))
+    work = PlanWork(
+        plan,
+        FolderStore(plan.outputs),
+        "plan",
+        reuse=options.what_counts,
+        forced=forced_by(options.force, plan),
+        elsewhere=elsewhere_of(options, plan.outputs),
+        cache=input_cache(),
+    )
+    found = judged(work, jobs)
+    told = [
+        replace(
+            verdict,
+            job_id=str(decode_key(verdict.job_id)),
+            cause=Cause("damaged", damaged[verdict.job_id]) if verdict.job_id in damaged else verdict.cause,
+        )
+        for verdict in found
+    ]
+    told = foreseen(told, made, here.instance)
+    return Preview(told, found.definitions, codes, may_grow(told, made))
+
+
+def accept_tasks(
+    target: Pipeline | Generator, instance_dir: str | os.PathLike[str], keys: Iterable[str]
+) -> list[Accepted]:
+    """Has what these tasks made count as made by their present declarations, code and inputs.
+
+    Nothing is run; only records are written. A task that is not completed or not declared, whose files are
+    not as it made them, or that takes something from one without a result, is refused and said.
+    `LockedError` while the instance is run.
+    """
+    made, here = sweep_of(target, instance_dir)
+    plan, _, damaged = _declared(made, here)
+    chosen = dict.fromkeys(keys)
+    found = {key: Accepted(key, None, "it is not completed") for key in chosen}
+    found |= {key: Accepted(key, None, "it is not declared") for key in chosen if key not in made.definitions}
+    with FolderLock(os.path.join(here.instance.engine_folder, "run"), run="accept"):
+        work = PlanWork(plan, FolderStore(plan.outputs), "accept", reuse="auto", cache=input_cache())
+        for node, job_id in work.with_outputs():
+            key = str(decode_key(job_id))
+            if key in chosen:
+                harm = damaged.get(job_id)
+                cause, refusal = (None, harm) if harm else work.accept_as_is(node)
+                found[key] = Accepted(key, None if cause is None else as_seen(cause), refusal)
+        work.flush()
+    return list(found.values())
+
+
+def _declared(made: Sweep, here: OpenInstance) -> tuple[Plan, dict[str, CodeNote], dict[str, str]]:
+    """What the generator yields as a plan that is not written, what is known of its code, and by the ids of
+    tasks what is wrong with their files.
+    """
     plan_path, outputs = places_in(here.path)
     new = NewPlan([])
     damaged: dict[str, str] = {}
@@ -245,24 +306,4 @@ def plan_pipeline(
         if damage is not None:
             damaged[job.definition.id] = damage
     new.folders[""] = [d.id for d in new.definitions]
-    plan = unwritten_plan(plan_path, new, outputs)
-    options = Options(skip_completed=True, force=(*force, *damaged))
-    work = PlanWork(
-        plan,
-        FolderStore(outputs),
-        "plan",
-        reuse=options.what_counts,
-        forced=forced_by(options.force, plan),
-        elsewhere=elsewhere_of(options, outputs),
-        cache=input_cache(),
-    )
-    found = judged(work, jobs)
-    told = [
-        replace(
-            verdict,
-            job_id=str(decode_key(verdict.job_id)),
-            cause=Cause("damaged", damaged[verdict.job_id]) if verdict.job_id in damaged else verdict.cause,
-        )
-        for verdict in found
-    ]
-    return Preview(told, found.definitions, new.codes)
+    return unwritten_plan(plan_path, new, outputs), new.codes, damaged

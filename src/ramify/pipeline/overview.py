@@ -10,9 +10,9 @@ from typing import Final
 
 import msgspec
 
-from ramify.errors import ArgumentError, UnknownKeyError
+from ramify.errors import UnknownKeyError, UnknownRunError
 from ramify.files.local import read_if_there
-from ramify.pipeline.instance import CONTROL, Instance, TaskFolder
+from ramify.pipeline.instance import CONTROL, ENGINE, Instance, TaskFolder
 from ramify.pipeline.results import tail_of
 from ramify.pipeline.states import ENDS_BADLY, TaskState
 
@@ -29,13 +29,12 @@ class Times(msgspec.Struct, frozen=True):
 
 
 def check_instance(path: str | os.PathLike[str]) -> Instance:
-    """The instance in a folder; `ArgumentError` where no pipeline has run or was prepared."""
+    """The instance in a folder; `UnknownRunError` where no pipeline has run or was prepared."""
     root = os.path.abspath(path)
-    if not os.path.isdir(os.path.join(root, CONTROL)):
+    if not os.path.isdir(os.path.join(root, CONTROL, ENGINE)):
         what = "is no instance of a pipeline" if os.path.isdir(root) else "is no folder"
-        raise ArgumentError(
-            f"{root} {what}: `ramify run TARGET -pid DIR` makes one; -pid says which", names=["instance"]
-        )
+        told = f"{root} {what}: `ramify run TARGET -pid DIR` makes one; -pid says which"
+        raise UnknownRunError(told, name=root, fits=[])
     return Instance(root)
 
 
@@ -100,8 +99,10 @@ def last_output(folder: TaskFolder, lines: int = 8) -> list[str]:
 
 
 def times_of(instance: Instance, glob: str = "*") -> list[Times]:
-    """How long tasks took, by their own logs."""
-    return [_times(instance.task(key), state) for key, state in states_of(instance, glob).items()]
+    """How long tasks took, by their own logs; `UnknownKeyError` for a key or a glob that fits none."""
+    chosen = None if glob == "*" else set(chosen_keys(instance, glob))
+    states = states_of(instance)
+    return [_times(instance.task(k), state) for k, state in states.items() if chosen is None or k in chosen]
 
 
 def _times(folder: TaskFolder, state: TaskState) -> Times:

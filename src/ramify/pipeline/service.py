@@ -94,6 +94,7 @@ class Service:
         self.parent = parent
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._starts: dict[str, int] = {}
+        self._unreadable: dict[str, str | None] = {}
         self._wake = threading.Event()
         self._is_over = False
 
@@ -144,8 +145,11 @@ class Service:
             try:
                 names = sorted(os.listdir(folder))
             except OSError as error:
-                _log.error("cannot look into %s: %s", folder, error.strerror)
+                if self._unreadable.get(folder) != error.strerror:  # told once, not at each look
+                    _log.error("cannot look into %s: %s", folder, error.strerror)
+                    self._unreadable[folder] = error.strerror
                 continue
+            self._unreadable.pop(folder, None)
             for name in names:
                 path = os.path.join(folder, name)
                 if os.path.isfile(os.path.join(path, CONTROL, f"state.{state}")):

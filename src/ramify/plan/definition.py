@@ -53,6 +53,14 @@ class CodeNote(msgspec.Struct, frozen=True, omit_defaults=True):
     unfollowed: tuple[str, ...] = ()
 
 
+class Growth(msgspec.Struct, omit_defaults=True):
+    """What came with some definitions that were added to a plan while its run went on."""
+
+    definitions: list[str]
+    codes: dict[str, CodeNote] = {}
+    folders: dict[str, list[str]] = {}
+
+
 class Definition(msgspec.Struct, omit_defaults=True):
     """A job, a grid (`kind="group"`) of one job per point, or a rule (`kind="rule"`), whose function is it.
 

@@ -10,13 +10,14 @@ import msgspec
 
 from ramify.errors import JobIdError, PlanError
 from ramify.files.local import read_bytes, read_if_there
-from ramify.plan.definition import CodeNote, Definition, hidden_at, join
+from ramify.plan.definition import CodeNote, Definition, Growth, hidden_at, join
 from ramify.plan.graph import GraphBuilder, GraphNode
-from ramify.plan.paths import CODES, DEFINITIONS, FOLDERS, GROWN
+from ramify.plan.paths import CODES, DEFINITIONS, FOLDERS, GROWN, GROWN_NOTES
 
 _decoder: Final = msgspec.json.Decoder(Definition)
 _points: Final = msgspec.json.Decoder(list[str])
 _notes: Final = msgspec.json.Decoder(dict[str, CodeNote])
+_growth: Final = msgspec.json.Decoder(Growth)
 _encode: Final = msgspec.json.Encoder().encode
 
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError)
@@ -49,7 +50,10 @@ class Plan:
         self._folders: dict[str, list[str]] | None = None
         self._codes: dict[str, CodeNote] | None = None
         self._drafted: dict[str, list[str]] | None = None
+        self._later: dict[str, list[str]] | None = None
         self._driven = False
+        self._has_looked = False
+        """Whether somebody has looked for definitions that came since the plan was made."""
         self._grown = bytearray()
         self._builder = GraphBuilder()
 
@@ -91,6 +95,7 @@ class Plan:
         self._some.clear()
         self._grown.clear()
         self._folders = self._drafted = None
+        self._later = {}
 
     @property
     def codes(self) -> dict[str, CodeNote]:
@@ -193,10 +198,7 @@ class Plan:
         if codes:
             self.replace_codes(codes)
         if folders:
-            drafted = self.drafted_folders()
-            for folder, names in folders.items():
-                drafted[folder] = list(dict.fromkeys((*drafted.get(folder, ()), *names)))
-            self._drafted = drafted
+            _merge_names(self._later_folders(), folders)
         self._folders = None
 
     def refresh(self) -> None:
@@ -204,6 +206,7 @@ class Plan:
 
         The driver's own object is told by `take_growth`.
         """
+        self._has_looked = True
         if self._driven:
             return
         path = os.path.join(self.path, GROWN)
@@ -215,7 +218,7 @@ class Plan:
             with open(path, "rb") as file:
                 file.seek(len(self._grown))
                 self._grown += file.read()
-            self._all = None
+            self._all = self._folders = self._later = None
             self._some.clear()
             self.loaders.clear()
 
@@ -225,6 +228,8 @@ class Plan:
         Folders of hidden groups have the path where they are stored.
         """
         folders = {folder: dict.fromkeys(names) for folder, names in self.drafted_folders().items()}
+        for folder, names in self._later_folders().items():
+            folders.setdefault(folder, {}).update(dict.fromkeys(names))
         for definition in self.definitions.values():
             if definition.kind == "group":
                 self._add_folders(definition, folders)
@@ -302,6 +307,19 @@ class Plan:
                 raise self._broken(error) from error
         return self._drafted
 
+    def _later_folders(self) -> dict[str, list[str]]:
+        """The names that came while a run went on: its driver knows them, anybody else reads them."""
+        if self._later is None:
+            self._later = {}
+            notes = read_if_there(os.path.join(self.path, GROWN_NOTES)) or b""
+            for line in notes.splitlines(keepends=True):
+                if line.endswith(b"\n"):
+                    try:
+                        _merge_names(self._later, _growth.decode(line).folders)
+                    except _UNREADABLE as error:
+                        raise self._broken(error) from error
+        return self._later
+
     def _add_folders(self, definition: Definition, folders: dict[str, dict[str, None]]) -> None:
         base = definition.stored(None)
         folders.setdefault(base, {})
@@ -335,16 +353,20 @@ class Plan:
     def _text(self) -> bytes:
         if self._bytes is None:
             self._bytes = read_bytes(os.path.join(self.path, DEFINITIONS))
+            self.refresh()  # one that was read after the run knows what the run added
         return self._bytes
 
     def _find(self, above: str) -> Definition | None:
         """The definition with this id: parsed already, or looked for in the text."""
         if self._all is not None:
             return self._all.get(above)
+        if not self._has_looked:
+            self.refresh()
         known = self._some.get(above)
         if known is None:
             mark = b'{"id":' + _encode(above) + b","
-            line = _last_line(self._grown, mark) or _line(self._text(), mark)
+            text = self._text()  # which looks for growth
+            line = _last_line(self._grown, mark) or _line(text, mark)
             if line is None:
                 return None
             try:
@@ -384,6 +406,12 @@ class Plan:
             f"the plan {self.path} cannot be read ({error}): make it again with dag.materialize",
             path=self.path,
         )
+
+
+def _merge_names(known: dict[str, list[str]], more: Mapping[str, list[str]]) -> None:
+    """Puts the names of more folders to those that are known."""
+    for folder, names in more.items():
+        known[folder] = list(dict.fromkeys((*known.get(folder, ()), *names)))
 
 
 def _in_text(points: bytes, name: bytes) -> bool:

@@ -174,7 +174,10 @@ def patterns(may_add: str | Iterable[str] | None) -> tuple[str, ...] | None:
     """
     if may_add is None:
         return None
-    return tuple(sorted(set(texts("may_add", (may_add,) if isinstance(may_add, str) else may_add))))
+    given = (may_add,) if isinstance(may_add, str) else may_add
+    if not isinstance(given, Iterable):
+        _refuse("may_add", "a tag, a key or a glob of keys, or a list of them", given)
+    return tuple(sorted(set(texts("may_add", given))))
 
 
 def _check_text(name: str, value: object) -> None:

@@ -78,8 +78,8 @@ class Cause:
     """The one reason of a verdict. `kind` is one of
 
     `no output`, `damaged`, `no trace`, `forced`, `code`, `argument`, `declared`, `upstream`, `maybe`,
-    `unsound`, `off`, `same`, `elsewhere`, `exists`, `not needed`; `subject` names what it is about, `old` and
-    `new` what it was and is.
+    `unsound`, `off`, `same`, `elsewhere`, `exists`, `failed`, `held`, `not needed`; `subject` names what it
+    is about, `old` and `new` what it was and is.
     """
 
     kind: str
@@ -107,7 +107,7 @@ class Cause:
             return f"upstream {self.subject} changed" if self.subject else "something upstream changed"
         if self.kind == "unsound":
             return f"cannot be judged: {self.subject}"
-        if self.kind == "damaged" and self.subject:
+        if self.kind in ("damaged", "failed") and self.subject:
             return self.subject
         words = {
             "no output": "it has no output",
@@ -117,6 +117,7 @@ class Cause:
             "off": "reuse is off",
             "same": "nothing that it depends on changed",
             "exists": "its output is there",
+            "held": "held back by --until",
         }
         return words.get(self.kind, self.kind)
 

@@ -58,6 +58,20 @@ class Proposal(msgspec.Struct, frozen=True):
 Approve = Callable[[Proposal], Any]
 
 
+def check_growing(approve: Any, max_growths: Any) -> None:
+    """Raises `ArgumentError` for what cannot be asked, and for what is no number of growths."""
+    if approve is not None and not callable(approve):
+        raise ArgumentError(
+            f"approve={approve!r:.60} of type {type(approve).__name__} cannot be called: give a function of "
+            "a proposal, such as lambda proposal: True",
+            names=["approve"],
+        )
+    if max_growths is not None and not (type(max_growths) is int and max_growths >= 0):
+        raise ArgumentError(
+            f"max_growths={max_growths!r}: use a whole number, 0 or more", names=["max_growths"]
+        )
+
+
 class Approver:
     """Asks, one question at a time, and remembers how often each was put off."""
 

@@ -27,7 +27,7 @@ from ramify.journals.file import FileJournal
 from ramify.models import plain_retries
 from ramify.plan.codes import notes_of_today
 from ramify.plan.folder import read_plan
-from ramify.plan.growth import forget_growth, prepare_growth
+from ramify.plan.growth import forget_growth, prepare_growth, take_up_growth
 from ramify.plan.opened import Plan
 from ramify.ports import Executor
 from ramify.run.approving import Approver
@@ -58,6 +58,7 @@ from ramify.run.recover import (
     is_same_plan,
     keep_definitions,
 )
+from ramify.run.until import Until
 from ramify.run.verdict import error_of, status_of
 from ramify.run.view import JOURNAL, graph_record
 from ramify.run.work import PlanWork
@@ -158,9 +159,11 @@ class Run:
         self.work = past or self._new_work()
         self.store = self.work.store
         self.engine = self.work.engine
+        self.until: Until | None = None
         self.started = 0.0
         self.end: dict[str, Any] | None = None
         self._prepare_outputs()
+        self._asked_first = self._hold_back()
         self.driver = self._make_driver()
         self.driver.attend = Attention(self.folder, self.driver).look
 
@@ -183,6 +186,8 @@ class Run:
     def _prepare_outputs(self) -> None:
         """Takes in what a killed run left whole, or refuses to mix with what is there."""
         if self.resumed:
+            if self.work.may_grow:
+                take_up_growth(self.plan, self.folder, len(self.work.grown))
             back_to_work(self.work, time.time(), self.options.only)
         elif self.options.is_reusing:
             if adopt_parts(self.plan, self.store):
@@ -190,6 +195,17 @@ class Run:
         else:
             self._refuse_to_mix()
         self.store.sweep()
+
+    def _hold_back(self) -> list[int] | None:
+        """What is asked for at the beginning; None: everything. `ModeError` for a glob that fits no job."""
+        globs = self.options.until
+        if not globs:
+            return None
+        if not self.work.may_grow:  # else what fits may come later
+            forced_by(globs, self.plan, "until")
+        self.until = Until(globs, self.engine)
+        self.work.to_start = self.until.to_start
+        return self.until.to_start(range(len(self.engine)))
 
     def _refuse_to_mix(self) -> None:
         present = self.store.listing()
@@ -276,7 +292,7 @@ class Run:
         facts = self._facts()
         recorder = self.driver.recorder
         recorder.begin(facts)
-        if not self.resumed:
+        if not self.work.is_written:
             recorder.journal.append(graph_record(self.engine))
         if self.work.may_grow:
             prepare_growth(self.plan)
@@ -284,7 +300,8 @@ class Run:
         self._open_traces()
         self._catalogue("began", facts)
         if not self.resumed:
-            self.engine.want(None, EVERYTHING, self.started)
+            why = EVERYTHING if self._asked_first is None else "asked for"
+            self.engine.want(self._asked_first, why, self.started)
         answer(self.engine, self.work.early, self.work.late, time.time)
         if self.options.on_stale is not None and self.options.is_reusing:
             self.options.on_stale(self.work.stale())
@@ -343,7 +360,7 @@ class Run:
         try:
             if not self.driver.abandoned:  # what still works discards its own part, or the next run does
                 self.store.sweep()
-            if self.driver.is_good():
+            if self.driver.is_good() and (self.until is None or not self.until.held):
                 self._seal()
             self._doubt()
             self._keep()

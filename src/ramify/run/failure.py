@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
-from ramify.errors import RamifyError
+from ramify.errors import RamifyError, TaskFailed
 
 
 class DAGExecutionError(RamifyError, RuntimeError):
@@ -81,6 +82,9 @@ class DAGExecutionError(RamifyError, RuntimeError):
         """Python text that runs the failed job alone, for a debugger; None where there is no plan."""
         if self.plan_dir is None or self.failed_job_id is None:
             return None
+        if isinstance(self.cause, TaskFailed):
+            script = os.path.join(os.path.dirname(getattr(self.cause, "log", "")), "task")
+            return f"import subprocess\n\nsubprocess.run([{script!r}], check=True)\n"
         from ramify.plan.load import rerun_snippet
 
         return rerun_snippet(self.plan_dir, self.failed_job_id)

@@ -16,6 +16,7 @@ from ramify.errors import PlanError
 from ramify.files.local import remove_file, remove_tree
 from ramify.files.lock import FolderLock, read_holder
 from ramify.plan.definition import HIDDEN
+from ramify.plan.growth import read_growth
 from ramify.plan.opened import Plan
 from ramify.run.recover import kept_plan
 from ramify.run.view import JOURNAL, runs_in
@@ -163,15 +164,21 @@ def _codes(plan: Plan, runs: Iterable[str]) -> list[Garbage]:
     folder = os.path.join(plan.outputs, CODES)
     if not os.path.isdir(folder):
         return []
-    used = {note.digest for note in plan.codes.values()}
+    used = _used_codes(plan)
     for run in runs:
-        used |= {note.digest for note in kept_plan(run, plan.outputs).codes.values()}
+        used |= _used_codes(kept_plan(run, plan.outputs))
     found = []
     for name in sorted(os.listdir(folder)):
         path = os.path.join(folder, name)
         if name.removesuffix(".json") not in used:
             found.append(Garbage(CODE, path, "no run that is kept used this code", _size(path)))
     return found
+
+
+def _used_codes(plan: Plan) -> set[str | None]:
+    """The digests of the code of what the plan was made with, and of what was added while it ran."""
+    grown = [note for growth in read_growth(plan.path)[1] for note in growth.codes.values()]
+    return {note.digest for note in (*plan.codes.values(), *grown)}
 
 
 def _is_old(path: str, older_than: float | None) -> bool:

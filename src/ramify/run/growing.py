@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from ramify.errors import GrowthError
 from ramify.ports import Outcome
 
 Settle = Callable[[int, int], None]
@@ -17,6 +18,15 @@ class Pass(Outcome, gc=False):
     """
 
     settle: Any = None
+
+
+def undeclared(key: str) -> GrowthError:
+    """The error of a job that adds, and did not say that it may."""
+    return GrowthError(
+        f"{key!r} returned an Extend and does not say what it may add: say may_add=() for a job that adds "
+        "nodes below its own key alone",
+        rule=key,
+    )
 
 
 class Grower(Protocol):

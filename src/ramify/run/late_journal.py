@@ -56,6 +56,11 @@ class LateJournal:
         if self._count >= self._limit:
             self.flush()
 
+    def extend(self, records: Sequence[Sequence[Any]]) -> None:
+        """As `append`, for each."""
+        for record in records:
+            self.append(record)
+
     def flush(self) -> None:
         """Writes what is kept. From any thread; raises nothing."""
         with self._lock:
@@ -72,9 +77,8 @@ class LateJournal:
         if self._journal is None:
             self._journal = self._make()
         self._count = 0
-        while self._kept:
-            self._journal.append(self._kept[0])
-            self._kept.popleft()
+        while self._kept:  # others go on adding to it
+            self._journal.extend([self._kept.popleft() for _ in range(len(self._kept))])
 
     def close(self) -> None:
         """Writes what is kept, and closes; a later record opens it again."""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ramify.core.engine import EVERYTHING
 from ramify.core.graph import GROW
@@ -33,9 +33,10 @@ from ramify.run.contract import Policy
 from ramify.run.ends import exception_of
 from ramify.run.growing import Grower, Pass
 from ramify.run.limits import check_demands, demand_of, machine_limits
-from ramify.run.memory import NONE, Failed, MemoryRun, is_same
+from ramify.run.memory import NONE, Failed, MemoryRun
 from ramify.run.queue import ReadyQueue
 from ramify.run.record import Recorder
+from ramify.run.same_call import is_same, may_stay
 from ramify.run.session import Answer, LiveDriver, Owner
 from ramify.run.staying import Fetching, Keeping, Staying, loaded
 
@@ -477,7 +478,8 @@ class LiveRun(MemoryRun):
 
     def described(self, node: int) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
         """What the node calls, and with what; of a completed one the arguments are gone."""
-        return self._functions[node], self._arguments[node], dict(self._keywords.get(node, {}))
+        args = self._arguments[node]
+        return self._functions[node], () if args is _GONE else args, dict(self._keywords.get(node, {}))
 
     # ---- the driver's questions
 
@@ -490,13 +492,17 @@ class LiveRun(MemoryRun):
         return Order(node, attempt, self.engine.keys[node], None, None, id(self._functions[node]))
 
     def accept(self, node: int, attempt: int, outcome: Outcome) -> str | None:
-        """Keeps the value. The arguments are not needed any more: a completed node never runs again."""
+        """Keeps the value. The arguments are not needed any more: a completed node never runs again.
+
+        Where rules may add it once more, those that are small stay, to be compared.
+        """
         super().accept(node, attempt, outcome)
         if self.recording is not None and outcome.pid:
             self.recording.used(node, attempt, outcome)
-        self._arguments[node] = ()
-        if self._keywords:
-            self._keywords.pop(node, None)
+        if self.grower is None or not may_stay((self._arguments[node], self._keywords.get(node))):
+            self._arguments[node] = _GONE
+            if self._keywords:
+                self._keywords.pop(node, None)
         if self.owner is not None:
             self.owner.completed(node)
         return None
@@ -601,10 +607,9 @@ class LiveRun(MemoryRun):
             engine.note("g", node, time.time(), [new, facts])
 
     def is_same_call(self, node: int, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-        """Whether these are the arguments of a node, as far as they are still known."""
-        if GOOD[self.engine.state[node]]:  # they are gone
-            return True
-        return is_same((self._arguments[node], self._keywords.get(node, {})), (args, dict(kwargs)))
+        """Whether these are the arguments of a node; of a completed one large ones are not known any more."""
+        known = self._arguments[node]
+        return known is _GONE or is_same((known, self._keywords.get(node, {})), (args, dict(kwargs)))
 
     def scratch(self) -> str:
         """A folder for this run alone; it goes with the run object."""
@@ -631,6 +636,10 @@ class LiveRun(MemoryRun):
         for one in new:
             self._listen(one)
         self.engine.want(new, why, time.time())
+
+
+_GONE: Final[tuple[Any, ...]] = (object(),)
+"""Stands for arguments that were not kept."""
 
 
 def _no_extensions(value: Any, node: int, attempt: int) -> None:

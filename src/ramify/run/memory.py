@@ -28,6 +28,7 @@ from ramify.run.contract import Policy
 from ramify.run.driver import Driver
 from ramify.run.queue import ReadyQueue
 from ramify.run.record import Recorder
+from ramify.run.same_call import is_same
 from ramify.run.values import Away, LargeValues
 from ramify.values.size import PLAIN, is_small, size_of
 from ramify.values.substitution import replace
@@ -189,7 +190,7 @@ keep it, add the call with keep=True, hold it, or make the run with keep="all"
         self, node: int, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any] | None
     ) -> Ref:
         before = self._arguments[node], self._keywords.get(node, {})
-        if self._functions[node] is not func or not is_same(before, (args, kwargs or {})):
+        if not is_same((self._functions[node], *before), (func, args, kwargs or {})):
             key = self.engine.keys[node]
             raise DuplicateKeyError(
                 f"the key {key!r} has another call. Give the new one another key", key=key
@@ -400,16 +401,3 @@ def _text_of(error: BaseException) -> str:
         return str(error)
     except Exception as second:  # an exception whose text cannot be had is still a failure
         return f"<its text cannot be had: {type(second).__name__}>"
-
-
-def is_same(one: Any, other: Any) -> bool:
-    """Whether two arguments are the same object, or equal and of a kind whose equality is beyond doubt."""
-    if one is other:
-        return True
-    if type(one) is not type(other):
-        return False
-    if type(one) is tuple:
-        return len(one) == len(other) and all(map(is_same, one, other))
-    if type(one) is dict:
-        return one.keys() == other.keys() and all(is_same(value, other[name]) for name, value in one.items())
-    return type(one) in (*PLAIN, str, bytes, Ref) and bool(one == other)

@@ -13,7 +13,7 @@ from ramify.files.lock import FolderLock
 from ramify.models import RetryStrategy, plain_retries
 from ramify.ports import Observer
 from ramify.rebuild.trace import Cause
-from ramify.run.approving import Approve
+from ramify.run.approving import Approve, check_growing
 from ramify.run.names import check_name
 from ramify.settings import REUSES
 
@@ -31,6 +31,7 @@ KEPT: Final = (
     "limits",
     "durable",
     "strict",
+    "until",
 )
 """What a run that is resumed takes over where nothing else is said."""
 
@@ -51,8 +52,9 @@ class Options:
     why; with `reuse="exists"` those whose result is kept all the same. `label` is what a person calls the
     graph, `namespace` whose list it is in (None: the setting's, else the login name). `on_failure` is
     `"fail_fast"` where nothing is said, `"continue"` for a plan with rules. With `strict` a rule that never
-    fires is a failure. `approve` is asked before each growth by a rule and each first start of a job; after
-    `max_growths` growths no rule fires any more.
+    fires is a failure. What fits a glob of `until` is planned and not started, nor what needs it.
+    `approve` is asked before each growth by a rule and each first start of a job; after `max_growths` growths
+    no rule fires any more.
     """
 
     executor: Any = None
@@ -78,6 +80,7 @@ class Options:
     detached: bool = False
     only: Sequence[str] | None = None
     strict: bool = False
+    until: Sequence[str] | None = None
     approve: Approve | None = None
     max_growths: int | None = None
     on_built: Callable[[], object] | None = None
@@ -112,6 +115,8 @@ class Options:
             raise ModeError(_unknown("on_failure", self.on_failure, ON_FAILURE))
         if self.reuse is not None and self.reuse not in REUSES:
             raise ModeError(_unknown("reuse", self.reuse, REUSES))
+        if isinstance(self.until, str):
+            raise ModeError(f"until is a list of globs, as in until=[{self.until!r}]")
         if self.skip_completed and self.reuse not in (None, "auto"):
             raise ModeError(
                 "skip_completed=True is reuse='auto' with the outputs of this folder alone; it excludes "
@@ -127,6 +132,7 @@ class Options:
                 raise ModeError(f"{name} must be a number of seconds above 0; it is {seconds!r}")
         if self.name is not None:
             check_name(self.name)
+        check_growing(self.approve, self.max_growths)
 
 
 def _check_retries(retries: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from ramify.core.engine import EVERYTHING
 from ramify.core.replay import replay
 from ramify.core.table import GOOD, REST, RUNNING
 from ramify.core.views import with_bad_parents
@@ -20,7 +21,7 @@ from ramify.files.local import link_file, write_atomic
 from ramify.journals.file import read_journal
 from ramify.plan.definition import Definition
 from ramify.plan.dependencies import Declared
-from ramify.plan.growth import read_growth
+from ramify.plan.growth import home_of_growth, read_growth
 from ramify.plan.opened import Plan
 from ramify.plan.paths import CODES, DEFINITIONS, FOLDERS, GROWN, GROWN_NOTES
 from ramify.run.view import JOURNAL
@@ -74,7 +75,8 @@ def fold_run(folder: str, plan: Plan, store: FolderStore, **words: Any) -> PlanW
     facts: dict[str, Any] = next((record[1] for record in records if record[0] == "run"), {})
     name, reuse = os.path.basename(folder), str(facts.get("reuse", "off"))
     work = PlanWork(plan, store, name, reuse=reuse, declared=declared, **words)
-    grown, notes = read_growth(plan.path)
+    growths = sum(record[1].count("g") for record in records if record[0] == "rows")
+    grown, notes = read_growth(home_of_growth(plan, folder, growths), growths)
     first: dict[str, Definition] = {}
     for definition in grown:
         first.setdefault(definition.id, definition)
@@ -85,6 +87,7 @@ def fold_run(folder: str, plan: Plan, store: FolderStore, **words: Any) -> PlanW
         if record[0] == "graph":
             if record[1] != work.engine.keys:
                 raise JournalError(f"{path} is of another graph than the plan's", path=path, line=2)
+            work.is_written = True
             work.engine.flags[:] = bytes.fromhex(record[3])  # what was forced is not asked about
         if record[0] == "rows":
             replay(work.engine, [(record[1], record[2], record[3], record[4])])
@@ -186,6 +189,9 @@ def back_to_work(work: PlanWork, t: float, only: Sequence[str] | None = None) ->
         chosen = [engine.number[job_id] for job_id in only]
         again = with_bad_parents(engine, [*chosen, *work.rules])
     engine.reset(again, "resumed", t)
+    if not any(engine.wanted):  # the driver died between writing the graph down and asking for it
+        engine.want(None, EVERYTHING, t)
+        return sum(1 for state in engine.state if not REST[state])
     wanted = [n for n in range(len(engine)) if engine.wanted[n] and not REST[engine.state[n]]]
     engine.want(wanted, "resumed", t)
     return len(wanted)

@@ -40,11 +40,9 @@ def error_of(driver: Driver, work: PlanWork, folder: str) -> DAGExecutionError:
         "run_folder": folder,
     }
     if node is None:
-        reason = driver.cancel_reason or "on request"
         late = driver.overdue
-        cause: BaseException = (
-            RunTimeout(reason) if late else JobCancelled(f"the run was cancelled: {reason}")
-        )
+        told = _how_cancelled(driver)
+        cause: BaseException = RunTimeout(driver.cancel_reason or told) if late else JobCancelled(told)
         error = DAGExecutionError(str(cause), cause=cause, **facts)
     else:
         key = work.engine.keys[node]
@@ -63,6 +61,17 @@ def error_of(driver: Driver, work: PlanWork, folder: str) -> DAGExecutionError:
         )
     error.__cause__ = cause
     return error
+
+
+def _how_cancelled(driver: Driver) -> str:
+    """Why a run is not good in which nothing failed: it was cancelled, or jobs of it were."""
+    if driver.cancel_reason is not None:
+        return f"the run was cancelled: {driver.cancel_reason}"
+    engine = driver.engine
+    node = engine.state.find(CANCELLED)
+    if node < 0:
+        return "the run was cancelled: on request"
+    return f"job {engine.keys[node]!r} was cancelled: {engine.reasons.get(node) or 'on request'}"
 
 
 def _first_failure(driver: Driver) -> int | None:

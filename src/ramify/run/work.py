@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from ramify.plan.opened import Plan
 from ramify.ports import Order, Outcome
 from ramify.rebuild.trace import Cause, Trace, trace_of
 from ramify.run.ends import use_of
+from ramify.run.growing import Pass, undeclared
 from ramify.run.reuse import Rebuilder
 from ramify.stores.folder import FolderStore
 from ramify.stores.index import Row
@@ -65,11 +66,15 @@ class PlanWork:
         self._told: set[str] = set()
         self.passes: dict[int, Callable[[], Any]] = {}
         """What the next attempt of a node is in the thread of growth, of those that have one there."""
-        self.extend: Callable[[int, int], Outcome] = _no_growth
+        self.extend: Callable[[int, int], Outcome] = self._no_growth
+        self.to_start: Callable[[Iterable[int]], list[int]] = list
+        """Those of nodes that may start, where not all may; see `Until`."""
         self.rules: dict[int, Definition] = {}
         """The definitions of rules, by node."""
         self.grown: list[tuple[int, list[int], dict[str, Any]]] = []
         """What the driver before this one had added: who added which nodes, and the facts of it."""
+        self.is_written = False
+        """Whether the journal has the graph already."""
         self.known_ids = {d.id for d in self.definitions}
         self._reuse = reuse
         self._points = [plan.points(d) for d in self.definitions]
@@ -398,6 +403,13 @@ class PlanWork:
         self._note(self.rebuilder.known.made(place, trace, record))
         return cause, ""
 
+    def _no_growth(self, node: int, attempt: int) -> Outcome:
+        """Of a plan in which nothing may add."""
+        return Pass("ok", settle=self._refuse_growth)
+
+    def _refuse_growth(self, node: int, attempt: int) -> None:
+        raise undeclared(self.engine.keys[node])
+
     def digests(self) -> dict[str, str]:
         """The digest of every output that is good, by where it is stored."""
         places = self._places
@@ -415,10 +427,6 @@ def _flags(definition: Definition, mode: str) -> int:
         return GROW | RULE
     kind = WORK if definition.policy.may_add is None else GROW
     return kind if mode == "off" else kind | REUSABLE
-
-
-def _no_growth(node: int, attempt: int) -> Outcome:
-    raise TypeError("this run cannot grow")
 
 
 def _traced(record: Record, trace: Trace | None, token: str) -> Record:

@@ -237,7 +237,7 @@ def _failed_table(view: RunView, paint: Paint, most: int | None) -> list[str]:
         rows.append([paint.red("✗"), visible(called(job.job_id)), told])
     lines = table(rows)
     if most is not None and len(jobs) > most:
-        lines.append(paint.dim(f"and {len(jobs) - most} more: --failed lists them all"))
+        lines.append(paint.dim(f"and {len(jobs) - most} more: --failed tells of all"))
     return lines
 
 

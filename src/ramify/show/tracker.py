@@ -110,7 +110,7 @@ class TextTracker:
         if self._failures <= _FAILURES:
             self._put(failure_line(self._name(node), again, failure))
         elif self._failures == _FAILURES + 1:
-            self._put("more nodes fail; `ramify status --failed` lists them all")
+            self._put("more nodes fail; `ramify status --failed` tells of all")
 
     def _tell_counts(self) -> bool:
         told = self._counts()

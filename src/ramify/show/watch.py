@@ -52,7 +52,7 @@ class Watch:
         if self.failures <= _FAILURES:
             self.tell(failure_line(self.groups.engine.keys[node], letter == "r", data))
         elif self.failures == _FAILURES + 1:
-            self.tell("more jobs fail; `ramify status --failed` lists them all")
+            self.tell("more jobs fail; `ramify status --failed` tells of all")
 
     def note(self, text: str) -> None:
         """Shows a warning, from any thread: with the next lines, or at once where nothing is drawn."""
@@ -89,8 +89,8 @@ class Watch:
         return speed, (one.waiting + one.running) / speed if not one.over else None
 
     def took(self, name: str) -> float | None:
-        """Seconds from a group's first start to its last news; None where nothing of it ran."""
-        return self._last[name] - self._first[name] if name in self._last else None
+        """Seconds from a group's first start to its last news; None where it was not seen to run twice."""
+        return (self._last[name] - self._first[name] or None) if name in self._last else None
 
 
 def troubles(one: Counts) -> list[str]:

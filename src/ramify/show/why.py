@@ -83,8 +83,8 @@ def _causes_of(found: Iterable[Verdict]) -> Causes:
 # ---- what a run did
 
 
-def history_lines(view: RunView, job_ids: Sequence[str], pen: Paint, handle: str) -> list[str]:
-    """Why these jobs ran in this run, or did not have to."""
+def history_lines(view: RunView, job_ids: Sequence[str], pen: Paint, where: Sequence[str] = ()) -> list[str]:
+    """Why these jobs ran in this run, or did not have to. `where` ends the command that tells of now."""
     lines = [f"{pen.bold(visible(view.name))}  {pen.dim(view.status.lower())}"]
     for job_id in job_ids[:_MOST]:
         lines += _history(view, job_id, pen)
@@ -93,7 +93,7 @@ def history_lines(view: RunView, job_ids: Sequence[str], pen: Paint, handle: str
     target = view.facts.get("target")
     if target and len(job_ids) == 1 and not job_ids[0].startswith(RULES):
         short = os.path.relpath(target) if os.path.isabs(target) else target
-        lines += ["", f"{pen.dim('now')}  {pen.cyan(next_command('why', job_ids[0], short))}"]
+        lines += ["", f"{pen.dim('now')}  {pen.cyan(next_command('why', job_ids[0], short, *where))}"]
     return lines
 
 

@@ -39,6 +39,8 @@ class CurrentSourceLoader(SourceFileLoader):
         except (OSError, NotImplementedError):  # there is none
             return super().path_stats(path)
         if written <= os.stat(path).st_mtime_ns:
+            if sys.dont_write_bytecode:
+                raise OSError(f"{cached} is out of date, and nothing is to be written")
             os.unlink(cached)
         return super().path_stats(path)
 

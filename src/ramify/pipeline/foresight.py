@@ -1,0 +1,80 @@
+"""What a run would do with tasks beyond what their own records say: earlier failures, and what waits hide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from ramify.pipeline.instance import Instance
+from ramify.pipeline.states import ENDS_BADLY
+from ramify.pipeline.sweep import Sweep
+from ramify.rebuild.trace import LOAD, MAYBE, REUSE, RUN, Cause
+from ramify.run.judge import Verdict
+
+GENERATOR: Final = "generator"
+"""What may add tasks, as a plan names it."""
+
+
+def foreseen(verdicts: Iterable[Verdict], made: Sweep, instance: Instance) -> list[Verdict]:
+    """The verdicts on the tasks of a pass, parents first, by their keys.
+
+    A task that was declared inside of a wait may be declared otherwise when what was waited for has run
+    again: it is `MAYBE`, and so is what needs it.
+    """
+    moving: set[str] = set()
+    hidden: set[str] = set()
+    found: list[Verdict] = []
+    for verdict in verdicts:
+        verdict = replace(verdict, cause=as_seen(verdict.cause))
+        key = verdict.job_id
+        if verdict.verdict in (REUSE, LOAD):
+            behind = _behind(key, made, moving, hidden)
+            if behind is not None:
+                verdict = replace(verdict, verdict=MAYBE, cause=Cause("maybe", behind))
+                hidden.add(key)
+        elif verdict.verdict == RUN and verdict.cause.kind in ("no output", "damaged"):
+            verdict = replace(verdict, cause=_earlier(instance, key) or verdict.cause)
+        if verdict.verdict in (RUN, MAYBE):
+            moving.add(key)
+        found.append(verdict)
+    return found
+
+
+def may_grow(verdicts: Iterable[Verdict], made: Sweep) -> dict[str, list[str]]:
+    """The generator, where a wait is not open, or is for something that runs or may run."""
+    moving = {v.job_id for v in verdicts if v.verdict in (RUN, MAYBE)}
+    grows = any(not wait.is_open or not moving.isdisjoint(wait.keys) for wait in made.waits)
+    return {"rules": [GENERATOR] if grows else [], "jobs": []}
+
+
+def as_seen(cause: Cause) -> Cause:
+    """The cause with a file as it is called in the instance: a plan calls it as it is called from there.
+
+    >>> as_seen(Cause("declared", "file ../../../in.tsv")).text
+    'file in.tsv changed'
+    """
+    return replace(cause, subject=cause.subject.replace(_FROM_PLAN, "file ", 1))
+
+
+_FROM_PLAN: Final = "file ../../../"
+
+
+def _behind(key: str, made: Sweep, moving: set[str], hidden: set[str]) -> str | None:
+    """What may have this task declared otherwise, or run again."""
+    for number in made.made_in.get(key, ()):
+        for one in made.waits[number].keys:
+            if one in moving:
+                return one
+    return next((parent for parent in made.parents(key) if parent in hidden), None)
+
+
+def _earlier(instance: Instance, key: str) -> Cause | None:
+    """How the task ended badly in an earlier run."""
+    state = instance.task(key).state()
+    if state is None or state.name not in ENDS_BADLY:
+        return None
+    return Cause("failed", f"it {_ENDED[state.name]} at step {state.step} in an earlier run")
+
+
+_ENDED: Final = {"failed": "failed", "killed": "was killed", "timed-out": "timed out", "crashed": "crashed"}
