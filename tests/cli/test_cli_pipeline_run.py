@@ -326,3 +326,65 @@ def test_on_a_terminal_groups_are_drawn(flow: Path) -> None:
 def test_without_a_terminal_lines_are_plain(call: Call, flow: Path) -> None:
     said = call("run", "flow.py:pipeline", "-pid", "i")
     assert "\x1b" not in said.out + said.err and "6/6 done" in said.err
+
+
+def test_keys_whose_names_are_written_in_quotes(call: Call, project: Path) -> None:
+    (project / "odd.py").write_text(
+        "def flow(dsl):\n"
+        "    one = dsl.task('upper.b').outputs(n=int).calls('export n=1')()\n"
+        "    yield one\n"
+        "    for key in ('7', 'true', 'a.txt', '1'):\n"
+        "        yield dsl.task(key).inputs(one.outputs.n).calls('echo $n')()\n"
+    )
+    held = call("run", "-n", "odd.py:flow", "-pid", "i", "--until", "upper.*", "--json").document
+    assert held["held"] == ["upper.b", "7", "true", "a.txt", "1"]
+    assert call("run", "odd.py:flow", "-pid", "i").code == 0
+    assert "upper.b  REUSE" in call("plan", "odd.py:flow", "-pid", "i", "--tree").out
+    assert call("run", "odd.py:flow", "-pid", "i", "--force", "a.*", "--force", "7").code == 0
+    logs = {key: (project / f"i/.ramify/{key}/ramify.log").read_text() for key in states(project / "i")}
+    assert {key for key, log in logs.items() if log.count(" completed") == 2} == {"7", "a.txt"}
+    near = call("run", "odd.py:flow", "-pid", "i", "--force", "upper.c")
+    assert near.code == 2 and "did you mean 'upper.b'?" in near.err
+    (project / "odd.py").write_text((project / "odd.py").read_text().replace("n=1", "n=2"))
+    told = call("why", "a.txt", "odd.py:flow", "-pid", "i").out
+    assert "if the new output of upper.b differs" in told and "because upper.b: step 0 changed" in told
+    assert "runs again  upper.b  step 0 changed" in call("run", "odd.py:flow", "-pid", "i").out
+    assert call("restart", "a.txt", "-pid", "i").code == 0
+
+
+def test_why_speaks_of_tasks_and_of_files_of_the_instance(call: Call, project: Path) -> None:
+    (project / "i").mkdir()
+    (project / "i/in.txt").write_text("1")
+    (project / "odd.py").write_text(
+        "def flow(dsl):\n"
+        "    f = dsl.file('in.txt')\n"
+        "    yield dsl.task('a.txt').inputs(f=f).outputs(n=int).calls('export n=$(cat $f)')()\n"
+        "    yield dsl.task('more.a.txt').calls('true')()\n"
+    )
+    assert call("run", "odd.py:flow", "-pid", "i").code == 0
+    (project / "i/in.txt").write_text("2")
+    assert "RUN    a.txt       file in.txt changed" in call("plan", "odd.py:flow", "-pid", "i").out
+    assert call("run", "odd.py:flow", "-pid", "i").code == 0
+    told = call("why", "a.txt", "-pid", "i").out
+    assert "ran: file in.txt changed" in told and "from     file in.txt #" in told
+    assert "upstream" not in told and "no output" not in told
+    assert told.splitlines()[-1] == "now  ramify why a.txt odd.py:flow -pid i"
+
+
+def test_a_task_that_is_yielded_otherwise_later_is_an_error(call: Call, project: Path) -> None:
+    (project / "odd.py").write_text(
+        "from ramify.pipeline import TaskConf\n"
+        "def flow(dsl):\n"
+        "    a = dsl.task('a').calls('true')()\n"
+        "    yield a\n"
+        "    x = 1\n"
+        "    for _ in dsl.wait_for_tasks(a):\n"
+        "        x = 2\n"
+        "    yield dsl.task('how', task_conf=TaskConf(label=str(x))).calls('true')()\n"
+        "    if x == 1 or dsl.file_in_pipeline_instance_dir('otherwise', False).exists():\n"
+        "        yield dsl.task('b').inputs(x=x).outputs(y=int).calls('export y=$x')()\n"
+    )
+    assert call("run", "odd.py:flow", "-pid", "i").code == 0  # how a task runs may differ
+    (project / "i/otherwise").touch()
+    said = call("run", "odd.py:flow", "-pid", "i")
+    assert said.code == 1 and "odd.py:10: task 'b' is yielded otherwise than before" in said.out + said.err

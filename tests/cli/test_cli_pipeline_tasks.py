@@ -71,6 +71,9 @@ def test_restart_at_a_step_keeps_outputs_and_reset_removes_them(call: Call, proj
     assert call("restart", "t", "-pid", "i", "--reset").code == 0
     assert (project / "i/output/t/f").read_text() == "a\nb\nc\n"
     assert call("restart", "t", "-pid", "i", "--reset", "--at-step", "1").code == 2
+    beyond = call("restart", "t", "-pid", "i", "--at-step", "3")
+    assert beyond.code == 2 and "task 't' has no step 3" in beyond.err
+    assert "1 REUSE" in call("plan", "steps.py:flow", "-pid", "i").out  # and costs nothing
 
 
 def test_what_cannot_be_restarted_is_said(call: Call, done: Path) -> None:

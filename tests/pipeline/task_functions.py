@@ -43,6 +43,35 @@ def echo(value):
 
 
 @python_call()
+def unwritable():
+    return {"value": "a\ud800"}
+
+
+@python_call()
+def with_nul():
+    return {"value": "a\0b"}
+
+
+@python_call()
+def beyond_floats():
+    return {"value": 10**400}
+
+
+@python_call()
+def closes_its_output():
+    sys.stdout.close()
+    return {"n": 1}
+
+
+@python_call()
+def comes_back_twice():
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+    return {"n": 1 if pid else 2}
+
+
+@python_call()
 def files(found):
     return {"n": len(found()), "names": ",".join(os.path.basename(path) for path in found)}
 

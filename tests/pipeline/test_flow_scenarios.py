@@ -129,6 +129,19 @@ def test_values_keep_their_types(instance: Path) -> None:
     assert states(instance) == {"t1": "completed", "t2": "completed"}
 
 
+def test_floats_without_end_pass_between_tasks(instance: Path) -> None:
+    def flow(dsl: Any) -> Iterator[Any]:
+        one = dsl.task("one").outputs(x=float, y=float).calls("export x=-inf y=nan")()
+        yield one
+        yield dsl.task("two").inputs(one.outputs.x, one.outputs.y).outputs(s=str).calls('export s="$x $y"')()
+
+    run_pipeline(flow, instance)
+    assert read_result(instance, "one").variables["x"] == float("-inf")
+    assert read_result(instance, "two").variables == {"s": "-inf nan"}
+    run_pipeline(flow, instance)
+    assert plan_pipeline(flow, instance).will_run() == []
+
+
 # ---- 2: fan-out
 
 

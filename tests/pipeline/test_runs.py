@@ -12,8 +12,11 @@ import psutil
 import pytest
 
 from ramify import DAGExecutionError
+from ramify.errors import ArgumentError
 from ramify.pipeline import TaskConf
 from ramify.pipeline.flow import plan_pipeline, prepare, read_result, run_pipeline
+from ramify.pipeline.instance import Instance
+from ramify.pipeline.overview import failed_tasks
 
 NOTE = 'echo "$__task_key" >> "$__pipeline_instance_dir/ran"\n'
 """The first line of a snippet that tells that it ran."""
@@ -280,7 +283,10 @@ def test_an_interrupted_run_ends_its_tasks_with_all_that_they_started(number: in
     assert (tmp_path / "instance/.ramify/slow/state.killed.0").exists()
 
 
-def test_what_an_interrupted_run_ended_is_not_taken_for_a_failure(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [{}, {"restart_failed": True}])
+def test_what_an_interrupted_run_ended_is_not_taken_for_a_failure(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
     def flow(dsl: Any) -> Iterator[Any]:
         yield dsl.task("t").outputs(f=dsl.file("f.txt")).calls("echo one >> $f").calls("echo two >> $f")()
 
@@ -289,7 +295,8 @@ def test_what_an_interrupted_run_ended_is_not_taken_for_a_failure(tmp_path: Path
     (folder / "state.completed").rename(folder / "state.killed.1")
     (folder / "interrupted").touch()
     (tmp_path / "output/t/f.txt").write_text("one\n")
-    run_pipeline(flow, tmp_path)
+    assert failed_tasks(Instance(tmp_path)) == []
+    run_pipeline(flow, tmp_path, **options)
     assert (tmp_path / "output/t/f.txt").read_text() == "one\ntwo\n"
     assert not (folder / "interrupted").exists()
 
@@ -299,3 +306,27 @@ def test_plans_name_tasks_by_their_keys(tmp_path: Path) -> None:
         yield dsl.task("upper.b").calls("true")()
 
     assert plan_pipeline(flow, tmp_path).will_run() == ["upper.b"]
+
+
+@pytest.mark.parametrize(("name", "amount"), [("cores", 9999), ("memory", "9999T")])
+def test_a_task_that_asks_for_more_than_there_is_is_an_error(tmp_path: Path, name: str, amount: Any) -> None:
+    def flow(dsl: Any) -> Iterator[Any]:
+        yield dsl.task("small").calls("true")()
+        for _ in dsl.wait_for_tasks("small"):
+            yield dsl.task("huge", task_conf=TaskConf(resources={name: amount})).calls("true")()
+
+    with pytest.raises(DAGExecutionError, match=f"'huge' asks for .* {name}, and there are") as told:
+        run_pipeline(flow, tmp_path)
+    assert isinstance(told.value.cause, ArgumentError)
+    assert (tmp_path / ".ramify/small/state.completed").exists()
+
+
+def test_tasks_that_are_meant_for_another_place_are_told(tmp_path: Path) -> None:
+    def flow(dsl: Any) -> Iterator[Any]:
+        yield dsl.task("near").calls("true")()
+        yield dsl.task("far", task_conf=TaskConf(executer_type="slurm")).calls("true")()
+        yield dsl.task("ssh", task_conf=TaskConf(ssh_specs="me@host:~/.ssh/id")).calls("true")()
+
+    told: list[str] = []
+    run_pipeline(flow, tmp_path, on_told=told.append)
+    assert told == ["'far', 'ssh': meant for Slurm or another host, and here processes of this machine"]

@@ -13,8 +13,9 @@ from one_task import bash, failure, int_out, out_file, python, read, run, task
 from ramify.errors import InfrastructureError, TaskFailed
 from ramify.pipeline import step_process
 from ramify.pipeline.by_hand import kill_task
-from ramify.pipeline.definition import Input
+from ramify.pipeline.definition import Input, Output
 from ramify.pipeline.instance import Instance
+from ramify.pipeline.states import TaskState
 from ramify.pipeline.step_process import processes_of
 
 GUARD = 30.0
@@ -302,3 +303,18 @@ def test_outputs_of_a_task_that_was_killed_count_for_nothing(instance, fifo):
     instance.kill("t1")
     assert isinstance(wait(), TaskFailed)
     assert "was not made" in str(failure(task(bash("true"), outputs=[out_file("f", "f")]), instance))
+
+
+@pytest.mark.parametrize(
+    ("snippet", "words"),
+    [
+        ('mkfifo "$f"', "'f' is a pipe or a socket"),
+        ('ln -s nowhere "$f"', "'f' is a link that leads nowhere"),
+        ('ln -s f "$f"', "'f' is a link that leads nowhere"),
+        ("touch \"$f\" $'\\xff.txt'", r"fs: '\udcff.txt' is no name in UTF-8: rename it"),
+    ],
+)
+def test_outputs_that_no_task_could_read_fail_the_task_by_name(instance, snippet, words):
+    made = task(bash(snippet), outputs=[out_file("f", "f"), Output("fs", "fileset", "*.txt")])
+    assert words in str(failure(made, instance))
+    assert instance.task("t1").state() == TaskState("failed", 0)

@@ -154,7 +154,8 @@ def test_another_interpreter_needs_nothing_but_python(tmp_path):
     code = tmp_path / "code"
     code.mkdir()
     (code / "lonely_functions.py").write_text(
-        "from ramify.pipeline import python_call\nimport sys\n@python_call()\ndef f(x):\n"
+        "from ramify import DAG\nfrom ramify.pipeline import TaskConf, python_call\nimport sys\n"
+        "CONF = TaskConf(strict=True).override(timeout=5)\n@python_call()\ndef f(x):\n"
         "    return {'where': sys.argv[0] and sys.executable, 'n': x + 1}\n"
     )
     wrapper = tmp_path / "other python"
@@ -194,3 +195,11 @@ def test_filesets_are_sorted_and_exclude(instance):
     assert run(made, instance).filesets == {
         "top": ["a.txt", "b.txt"], "all": ["a.txt", "b.txt", "d/c.txt", "no.txt"],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("before", [None, "true"])
+@pytest.mark.parametrize("name", ["closes_its_output", "comes_back_twice"])
+def test_neither_closed_output_nor_a_child_that_returns_changes_the_result(instance, name, before):
+    conf = TaskConf(command_before_task=before)  # with one, in an interpreter of its own
+    made = task(call(name), outputs=[int_out("n")], conf=conf)
+    assert run(made, instance).variables == {"n": 1}

@@ -10,6 +10,7 @@ from ramify.errors import ArgumentError, RamifyKeyEncodingError
 from ramify.pipeline.definition import Input, Output
 from ramify.pipeline.environment import dump_env
 from ramify.pipeline.instance import Instance
+from ramify.pipeline.states import TaskState
 
 HOSTILE = [
     "it's",
@@ -93,6 +94,26 @@ def test_floats_without_end(instance):
     )
     assert run(made, instance, {"value": float("inf")}).variables == {"value": float("inf")}
     assert repr(run(made, instance, {"value": float("nan")}).variables["value"]) == "nan"
+
+
+@pytest.mark.parametrize("call", [bash(r"export value=$'a\xff'"), python("task_functions:unwritable")])
+def test_text_that_no_task_could_take_fails_by_name(instance, call):
+    error = failure(task(call, outputs=[str_out("value")]), instance)
+    assert "value holds bytes that are no text in UTF-8, at 1: put it in a file" in str(error)
+    assert instance.task("t1").state() == TaskState("failed", 0)
+
+
+def test_a_nul_that_a_function_returns_fails_by_name(instance):
+    made = task(python("task_functions:with_nul"), outputs=[str_out("value")])
+    assert "value holds a NUL, at 1: put it in a file" in str(failure(made, instance))
+
+
+def test_numbers_beyond_what_can_be_held_fail_by_name(instance):
+    many = task(bash("export n=$(printf '%05000d' 1)"), outputs=[int_out("n")])
+    assert "n is an int of 5000 digits; 4300 is the most" in str(failure(many, instance))
+    made = task(python("task_functions:beyond_floats"), key="t2", outputs=[Output("value", "float")])
+    assert "value is an int that no float can hold" in str(failure(made, instance))
+    assert instance.task("t2").state() == TaskState("failed", 0)
 
 
 def test_none_is_unset_in_bash_and_none_in_python(instance, monkeypatch):

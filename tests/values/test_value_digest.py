@@ -452,6 +452,17 @@ def test_folders_and_missing_files(tmp_path):
         digest_input(tmp_path / "gone")
 
 
+def test_what_has_no_content_counts_by_its_kind(tmp_path):
+    os.mkfifo(tmp_path / "pipe")  # nobody writes: opening it would last for ever
+    assert digest_input(tmp_path / "pipe") == digest_input(tmp_path / "pipe") != digest_input("/dev/null")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/link").symlink_to("nowhere")
+    first = digest_input(tmp_path / "folder")
+    (tmp_path / "folder/link").unlink()
+    (tmp_path / "folder/link").symlink_to("elsewhere")
+    assert digest_input(tmp_path / "folder") != first
+
+
 def test_environment(monkeypatch):
     monkeypatch.setenv("SOME_NAME", "secret")
     monkeypatch.delenv("NO_NAME", raising=False)

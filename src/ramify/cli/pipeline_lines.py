@@ -9,6 +9,7 @@ import click
 
 from ramify.core.columns import Columns
 from ramify.core.graph import GATHER, KIND, RULE
+from ramify.core.keys import decode_key
 from ramify.show.text import visible
 from ramify.show.watch import Changes
 
@@ -32,7 +33,9 @@ class TaskLines:
         for letter, node, at, _ in changes:
             if letter in _WORDS and engine.flags[node] & KIND != GATHER and not engine.flags[node] & RULE:
                 when = time.strftime("%H:%M:%S", time.localtime(at))
-                click.echo(f"{when} {visible(engine.keys[node])}: {_WORDS[letter]}", err=True)
+                click.echo(
+                    f"{when} {visible(str(decode_key(engine.keys[node])))}: {_WORDS[letter]}", err=True
+                )
 
     def ended(self) -> None:
         """Nothing more happens."""

@@ -149,10 +149,16 @@ def _latest_target(instance: str) -> str:
     return place
 
 
-def group_of_keys(target: PipelineTarget | None, name: str | None = None) -> Callable[[str], str]:
-    """From the id of a task's job to its group: by a grouper of the pipeline, or by how keys begin."""
-    from ramify.core.keys import decode_key
+def grouper_of(target: PipelineTarget | None, name: str | None = None) -> Callable[[str], str]:
+    """From the key of a task to its group: by a grouper of the pipeline, or by how keys begin."""
     from ramify.pipeline.groups import group_by_prefix
 
-    grouper = group_by_prefix if target is None else target.pipeline.grouper(name)
+    return group_by_prefix if target is None else target.pipeline.grouper(name)
+
+
+def group_of_keys(target: PipelineTarget | None, name: str | None = None) -> Callable[[str], str]:
+    """From the id of a task's job to its group, as `grouper_of` has it."""
+    from ramify.core.keys import decode_key
+
+    grouper = grouper_of(target, name)
     return lambda job_id: grouper(str(decode_key(job_id)))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ramify.cli.ending import Ending, shortened
 from ramify.cli.output import paint, put_json, put_lines
-from ramify.cli.pipeline_options import group_of_keys
+from ramify.cli.pipeline_options import group_of_keys, grouper_of
 from ramify.cli.pipeline_wishes import Wishes
 from ramify.cli.reusing import target_name
 from ramify.cli.target import guarded
@@ -104,10 +104,9 @@ class PipelineRun:
 
     def _force(self, found: Preview) -> None:
         """What is to be done again whatever it came to loses its result: a run begins without any task."""
-        from ramify.core.keys import decode_key
         from ramify.pipeline.flow import forget_results
 
-        forced = [str(decode_key(v.job_id)) for v in found if v.cause.kind == "forced"]
+        forced = [v.job_id for v in found if v.cause.kind == "forced"]
         forget_results(self.instance, forced)
 
     def _say_stale(self) -> None:
@@ -129,7 +128,7 @@ class PipelineRun:
             if self.wishes.keep_stale:
                 ending.kept_stale += stale
             else:
-                ending.say(stale_lines(stale, paint(), what, self.group_of))
+                ending.say(stale_lines(stale, paint(), what, grouper_of(self.target)))
 
     def _check_steps(self) -> None:
         """A step that a task has not is refused before anything is touched."""
@@ -184,25 +183,27 @@ class PipelineEnding(Ending):
 
     def resume_command(self, handle: str) -> str:
         """The same pipeline again; what failed goes on at its step. After a restart: all that failed."""
+        from ramify.cli.pipeline_failures import kinds_of
+
         instance = shortened(self.run.instance)
-        if self.run.wishes.only is not None:
+        has_failed = bool(kinds_of(self.run.instance))
+        if has_failed and self.run.wishes.only is not None:
             return shlex.join(["ramify", "restart", "-pid", instance, "*"])
         words = ["ramify", "run", self.run.said, "-pid", instance]
         jobs = self.run.wishes.jobs
         words += ["-j", str(jobs)] if jobs else []
         words += [word for glob in self.run.wishes.until for word in ("--until", glob)]
-        return shlex.join([*words, "--restart-failed"])
+        return shlex.join([*words, *(["--restart-failed"] if has_failed else [])])
 
 
 def _completed(instance: str, keys: Iterable[str]) -> set[str]:
     """Those of these tasks that are completed."""
-    from ramify.core.keys import decode_key
     from ramify.pipeline.instance import Instance
     from ramify.pipeline.states import TaskState
 
     here = Instance(instance)
     done = TaskState("completed")
-    return {key for key in keys if here.task(str(decode_key(key))).state() == done}
+    return {key for key in keys if here.task(key).state() == done}
 
 
 def show_pipeline_plan(
@@ -228,7 +229,7 @@ def show_pipeline_plan(
     if place.tree:
         lines = tree_lines(found.verdicts, found.definitions, pen, grow)
     else:
-        lines = plan_lines(shown, pen, every=place.every, may_grow=grow, group_of=group_of_keys(target))
+        lines = plan_lines(shown, pen, every=place.every, may_grow=grow, group_of=grouper_of(target))
     if held:
         lines.append(f"{len(held)} held back by --until")
     if not place.restarts and any(v.cause.kind == "failed" for v in shown):
@@ -240,13 +241,11 @@ def _held(found: Preview, until: Sequence[str]) -> list[str]:
     """The tasks that `--until` keeps from starting."""
     from fnmatch import fnmatchcase
 
-    from ramify.core.keys import decode_key
-
     held: dict[str, None] = {}
     for definition in found.definitions if until else ():
-        key = str(decode_key(definition.id))
+        key = definition.id
         if any(fnmatchcase(key, glob) for glob in until) or any(d in held for d in definition.dependencies):
-            held[definition.id] = None
+            held[key] = None
     return list(held)
 
 

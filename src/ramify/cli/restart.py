@@ -159,5 +159,5 @@ def wishes_of(path: str, chosen: list[str], at_step: int | None, reset: bool) ->
         "restart_failed": not reset,
         "reset_failed": reset,
         "at_step": {} if at_step is None else dict.fromkeys(chosen, at_step),
-        "options": {"force": [encode_key(key) for key in completed]} if completed else {},
+        "options": {"force": completed} if completed else {},
     }

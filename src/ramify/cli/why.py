@@ -21,7 +21,6 @@ from ramify.cli.output import json_option, paint, put_json, put_lines, verbose_o
 from ramify.cli.pipeline_options import default_instance
 from ramify.cli.reusing import latest_folder, target_name
 from ramify.pipeline.folders import instance_of_run
-from ramify.show.status import shortest
 
 
 @click.command(epilog=RUN_HELP)
@@ -49,9 +48,7 @@ def why(key: str, target: str | None, run: str | None, output: str | None, as_js
     if as_json:
         put_json({"run": view.name, "jobs": [history_document(view, job_id) for job_id in ids]})
     else:
-        instance = instance_of_run(view.folder)
-        where = () if instance is None else ("-pid", shortest(instance))
-        put_lines(history_lines(view, ids, paint(), where))
+        put_lines(history_lines(view, ids, paint(), instance_of_run(view.folder)))
     return 0
 
 

@@ -237,6 +237,7 @@ class PlanGround:
         for definition in fresh:
             if definition.id in engine.number:
                 raise DuplicateKeyError(f"{definition.id!r} has another node", key=definition.id)
+        self.settings.check(fresh)
         undo = write_growth(self.plan, new)
         try:
             rows = self.work.take_growth(new.definitions)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ramify.pipeline.definition import TaskDefinition as TaskDefinition
     from ramify.pipeline.definition import TaskResult as TaskResult
     from ramify.pipeline.dsl import DSL as DSL
+    from ramify.pipeline.flow import accept_tasks as accept_tasks
     from ramify.pipeline.flow import plan_pipeline as plan_pipeline
     from ramify.pipeline.flow import prepare as prepare
     from ramify.pipeline.flow import read_result as read_result
@@ -37,7 +38,7 @@ _HOMES = {
     "conf": "TaskConf",
     "definition": "TaskDefinition TaskResult",
     "dsl": "DSL",
-    "flow": "plan_pipeline prepare read_result run_pipeline",
+    "flow": "accept_tasks plan_pipeline prepare read_result run_pipeline",
     "matching": "TaskMatch",
     "pipeline": "Pipeline PipelineType create_pipeline",
     "marked": "python_call",

@@ -124,9 +124,10 @@ def _check_script(path: str, scripts: Scripts, key: str, place: Place) -> None:
         raise refusal(key, place, f"the script {path!r} is outside the code folder: give its absolute path")
     if not scripts.has(path):
         full = os.path.join(scripts.folder, path)
+        where = "" if path == full else f" in the code folder {scripts.folder}"
         raise FileMissingError(
-            f"{place}: task {key!r}: there is no script {path!r} in the code folder {scripts.folder}; put it "
-            "there, or give create_pipeline(pipeline_code_dir=...)",
+            f"{place}: task {key!r}: there is no script {path!r}{where}: put it there, or give "
+            "create_pipeline(pipeline_code_dir=...)",
             path=full,
             key=key,
         )

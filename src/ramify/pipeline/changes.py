@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from ramify.errors import ReopenedError
+from ramify.pipeline.conf import TaskConf
 from ramify.pipeline.definition import TaskDefinition
 from ramify.pipeline.passing import Wait, quoted_list
 from ramify.pipeline.place import Place
@@ -34,6 +35,7 @@ class Reopened:
 class Changes:
     """`new`, `changed`, `held` and `gone` are keys, in order.
 
+    `changed` do something else, or with something else; how a task runs does not count.
     `held` are not yielded because a wait that they were made from is not open any more: a task of it is to be
     run again. `gone` are not yielded for no such reason: to be reported. `reopened` are errors.
     """
@@ -74,7 +76,7 @@ def diff(old: Sweep, new: Sweep) -> Changes:
         tuple(
             key
             for key, one in new.definitions.items()
-            if (was := old.definitions.get(key)) is not None and not _same(was, one, old, new)
+            if (was := old.definitions.get(key)) is not None and was != one and not _same(was, one, old, new)
         ),
         tuple(held),
         tuple(gone),
@@ -100,6 +102,7 @@ def _is_held(old: Sweep, key: str, later: dict[tuple[str, Place], Wait]) -> bool
 
 
 def _same(was: TaskDefinition, now: TaskDefinition, old: Sweep, new: Sweep) -> bool:
+    was, now = (msgspec.structs.replace(one, conf=TaskConf(), props={}) for one in (was, now))
     if was == now:
         return True
     if not any(call.pickled for call in now.calls) or _plain(was) != _plain(now):

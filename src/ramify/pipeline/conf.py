@@ -145,6 +145,11 @@ class TaskConf(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
             sbatch_options=(*kept, *(f"{name}={value}" for name, value in new.items())),
         )
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it asks for another place than a process of this machine."""
+        return self.executer_type != "process" or bool(self.ssh_specs or self.ssh_remote_dest)
+
     def policy(self) -> Policy:
         """How the engine treats the task.
 

@@ -5,23 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
+
+from msgspec import structs
 
 from ramify.core.keys import decode_key, encode_key
 from ramify.dag.accept import Accepted
 from ramify.dag.draft import DAG
 from ramify.dag.evaluate import evaluate_draft
 from ramify.dag.preview import Preview, judged
-from ramify.errors import ArgumentError
+from ramify.errors import ArgumentError, ModeError
 from ramify.files.lock import FolderLock
 from ramify.pipeline.definition import TaskDefinition, TaskResult
 from ramify.pipeline.dsl import Generator
 from ramify.pipeline.foresight import as_seen, foreseen, may_grow
 from ramify.pipeline.generator_rule import GeneratorRule, task_job
-from ramify.pipeline.instance import CONTROL, ENGINE, OUTPUT
+from ramify.pipeline.instance import CONTROL, ENGINE
 from ramify.pipeline.kept import Kept, write_kept
+from ramify.pipeline.on_disk import DiskProgress, other_instance
 from ramify.pipeline.opened import OpenInstance, close_instance, open_instance
+from ramify.pipeline.passing import quoted_list
 from ramify.pipeline.pipeline import Pipeline, create_pipeline
 from ramify.pipeline.progress import COMPLETED
 from ramify.pipeline.restarts import Restarts
@@ -32,35 +37,13 @@ from ramify.plan.folder import NewPlan, read_plan, unwritten_plan
 from ramify.plan.opened import Plan
 from ramify.plan.paths import is_plan
 from ramify.rebuild.trace import Cause
-from ramify.run.assemble import elsewhere_of, forced_by, input_cache
+from ramify.run.assemble import elsewhere_of, fits, forced_by, input_cache
+from ramify.run.judge import Verdict
 from ramify.run.options import Options
 from ramify.run.work import PlanWork
 from ramify.stores.folder import FolderStore
 
 Until = Sequence[str]
-
-
-class DiskProgress:
-    """The states and results of an instance that nobody runs, from its folder."""
-
-    def __init__(self, here: OpenInstance) -> None:
-        self.here = here
-
-    def state(self, key: str) -> str:
-        """What the task's state file says; completed is what has a result."""
-        state = self.here.instance.task(key).state()
-        if state is None or (str(state) == COMPLETED and self.here.known(key) is None):
-            return "waiting"
-        return str(state)
-
-    def result(self, key: str) -> TaskResult | None:
-        """The result of a completed task."""
-        known = self.here.known(key) if self.state(key) == COMPLETED else None
-        return None if known is None else known.result()
-
-    def output_folder(self, key: str) -> str:
-        """Where a task puts its files."""
-        return os.path.join(self.here.path, OUTPUT, key)
 
 
 def as_pipeline(target: Pipeline | Generator) -> Pipeline:
@@ -149,6 +132,11 @@ def _tell(rule: GeneratorRule, on_told: Callable[[str], object] | None) -> None:
         if passes.latest is not None:
             for line in passes.latest.not_ready(passes.progress):
                 on_told(line)
+            far = [key for key, one in passes.latest.definitions.items() if one.conf.is_elsewhere]
+            if far:
+                on_told(
+                    f"{quoted_list(far)}: meant for Slurm or another host, and here processes of this machine"
+                )
 
 
 def _mark_the_rest(here: OpenInstance, rule: GeneratorRule) -> None:
@@ -211,7 +199,7 @@ def sweep_of(
     """One pass of the generator over an instance that nobody runs; nothing is written."""
     pipeline = as_pipeline(target)
     here = OpenInstance(os.path.abspath(instance_dir), pipeline)
-    made = sweep(pipeline, here.path, DiskProgress(here))
+    made = sweep(pipeline, here.path, DiskProgress(here), elsewhere=other_instance)
     here.definitions.update(made.definitions)
     return made, here
 
@@ -238,10 +226,15 @@ def plan_pipeline(
     force: Sequence[str] = (),
     jobs: Sequence[str] | None = None,
 ) -> Preview:
-    """What a run would do with each task that is known now, and why; nothing is run, nothing is written."""
+    """What a run would do with each task that is known now, and why; nothing is run, nothing is written.
+
+    It speaks of tasks by their keys; so do `force`, globs of what is done again whatever it came to, and
+    `jobs`, globs of what is asked for (None: all). `ModeError` for a glob of `force` that fits no task.
+    """
     made, here = sweep_of(target, instance_dir)
     plan, codes, damaged = _declared(made, here)
-    options = Options(skip_completed=True, force=(*force, *damaged))
+    keys = {encode_key(key): key for key in made.definitions}
+    options = Options(skip_completed=True, force=(*_fitting(force, keys, "force"), *damaged))
     work = PlanWork(
         plan,
         FolderStore(plan.outputs),
@@ -251,17 +244,37 @@ def plan_pipeline(
         elsewhere=elsewhere_of(options, plan.outputs),
         cache=input_cache(),
     )
-    found = judged(work, jobs)
-    told = [
-        replace(
-            verdict,
-            job_id=str(decode_key(verdict.job_id)),
-            cause=Cause("damaged", damaged[verdict.job_id]) if verdict.job_id in damaged else verdict.cause,
-        )
-        for verdict in found
+    wanted = None if jobs is None else _fitting(jobs, keys, "jobs")
+    found = judged(work, wanted)
+    told = foreseen(_in_keys(found, keys, damaged), made, here)
+    definitions = [
+        structs.replace(one, id=keys[one.id], dependencies=[keys[parent] for parent in one.dependencies])
+        for one in found.definitions
     ]
-    told = foreseen(told, made, here)
-    return Preview(told, found.definitions, codes, may_grow(told, made))
+    return Preview(told, definitions, codes, may_grow(told, made))
+
+
+def _fitting(globs: Sequence[str], keys: Mapping[str, str], what: str) -> list[str]:
+    """The ids of the tasks whose keys fit; `ModeError` for a glob that fits none."""
+    for one in globs:
+        if not any(fits(key, (one,)) for key in keys.values()):
+            near = get_close_matches(one, keys.values(), 3)
+            hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {len(keys)} tasks"
+            raise ModeError(f"{what} names {one!r}, which fits no task: {hint}", name=what)
+    return [job_id for job_id, key in keys.items() if fits(key, globs)]
+
+
+def _in_keys(found: Iterable[Verdict], keys: Mapping[str, str], damaged: Mapping[str, str]) -> list[Verdict]:
+    """The same with the keys of tasks in the place of the ids of their jobs."""
+    told = []
+    for verdict in found:
+        cause = verdict.cause
+        if verdict.job_id in damaged:
+            cause = Cause("damaged", damaged[verdict.job_id])
+        elif cause.subject and cause.kind in ("upstream", "maybe"):
+            cause = replace(cause, subject=keys.get(cause.subject, cause.subject))
+        told.append(replace(verdict, job_id=keys[verdict.job_id], cause=cause))
+    return told
 
 
 def accept_tasks(

@@ -12,10 +12,12 @@ import msgspec
 from ramify.core.keys import encode_key
 from ramify.core.table import BLOCKED, FAILED, GOOD, RUNNING
 from ramify.dag.compile import ReadyJob
+from ramify.errors import DuplicateKeyError
 from ramify.pipeline.changes import diff
 from ramify.pipeline.definition import TaskDefinition, TaskResult
 from ramify.pipeline.definition_fingerprint import definition_fingerprint
 from ramify.pipeline.instance import OUTPUT
+from ramify.pipeline.on_disk import other_instance
 from ramify.pipeline.opened import OpenInstance, as_stored, open_instance, opened
 from ramify.pipeline.progress import COMPLETED
 from ramify.pipeline.restarts import Restarts
@@ -84,11 +86,18 @@ class Passes:
             return []
         silent = GraphProgress(self.here)
         silent.view, silent._results = type(view)(view._book, view._rule), self.progress._results
-        made = sweep(self.pipeline, self.here.path, silent)
+        made = sweep(self.pipeline, self.here.path, silent, elsewhere=other_instance)
         if self.latest is not None:
             changes = diff(self.latest, made)
             changes.check()
             self.told += [f"{key} is not yielded any more" for key in changes.gone]
+            for key in changes.changed:
+                raise DuplicateKeyError(
+                    f"{made.places[key]}: task {key!r} is yielded otherwise than before in this run, which "
+                    "has it as it was first: yield it where all that it depends on is there, under its wait, "
+                    "or give it another key",
+                    key=key,
+                )
         self.latest, self.watch = made, Watch(made, self.progress)
         self.watch.look()
         self.here.definitions.update(made.definitions)

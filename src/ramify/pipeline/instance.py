@@ -53,6 +53,11 @@ class TaskFolder:
         return f"{self.control}/kill-requested"
 
     @property
+    def interrupted(self) -> str:
+        """The file that says that the task was ended because its run was, and not for its own sake."""
+        return f"{self.control}/interrupted"
+
+    @property
     def scratch(self) -> str:
         """Where `$__scratch_dir` is, outside of Slurm."""
         return f"{self.output}/scratch"

@@ -6,6 +6,7 @@ not belong into the plan, because it must not count for reuse or cannot be writt
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Mapping
@@ -93,7 +94,7 @@ class OpenInstance:
             return None
         try:
             return as_stored(msgspec.json.decode(data, type=str))
-        except msgspec.MsgspecError:
+        except (ValueError, msgspec.MsgspecError):
             return None
 
     def known(self, key: str) -> Stored | None:
@@ -105,8 +106,8 @@ class OpenInstance:
         """What a person ran by hand since the last run."""
         data = read_if_there(self._by_hand_file(key))
         try:
-            return None if data is None else msgspec.json.decode(data, type=ByHand)
-        except msgspec.MsgspecError:  # of another version
+            return None if data is None else msgspec.convert(json.loads(data), ByHand)
+        except (ValueError, msgspec.MsgspecError):  # of another version
             return None
 
     def put_by_hand(self, kept: Kept, result: TaskResult) -> None:
@@ -228,6 +229,15 @@ def close_instance(path: str) -> None:
         known.instance.close()
 
 
+def as_value(stored: Stored) -> str:
+    """The value of a task's job, as JSON that holds every float: msgspec's would have null for inf and nan.
+
+    >>> as_value(Stored({"x": float("inf")}))
+    '{"variables":{"x":Infinity}}'
+    """
+    return json.dumps(msgspec.to_builtins(stored), ensure_ascii=False, separators=(",", ":"))
+
+
 def as_stored(value: str) -> Stored:
     """The value of a task's job, as it comes from its output."""
-    return msgspec.json.decode(value, type=Stored)
+    return msgspec.convert(json.loads(value), Stored)

@@ -66,12 +66,15 @@ def chosen_keys(instance: Instance, text: str) -> list[str]:
 
 
 def failed_tasks(instance: Instance) -> list[tuple[str, str]]:
-    """The tasks that ended badly, and for each: its state, what was wrong, the last line of its log."""
-    states = states_of(instance)
+    """The tasks that ended badly, and for each: its state, what was wrong, the last line of its log.
+
+    What ended because its run was interrupted did not end badly: the next run goes on with it.
+    """
+    ended = {key: state for key, state in states_of(instance).items() if state.name in ENDS_BADLY}
     return [
         (key, failure_text(instance.task(key), state))
-        for key, state in states.items()
-        if state.name in ENDS_BADLY
+        for key, state in ended.items()
+        if not os.path.exists(instance.task(key).interrupted)
     ]
 
 

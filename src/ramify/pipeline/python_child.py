@@ -54,10 +54,13 @@ def main(path: str) -> None:
 
 def run(request: dict[str, Any]) -> int:
     """Calls the function; the exit code. The traceback of what it raises goes to the standard error."""
+    process = os.getpid()
     try:
         function = load(request)
         kwargs = arguments(function, request)
         value = function(**kwargs)
+        if os.getpid() != process:
+            os._exit(0)  # a child that it forked came back from it too: what that returned is not the step's
         if inspect.iscoroutine(value):
             import asyncio
 
@@ -79,12 +82,17 @@ def run(request: dict[str, Any]) -> int:
         traceback.print_exc()
         return 1
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except (OSError, ValueError, AttributeError):
-                continue  # the function closed or replaced it
+        flush()
     return 0
+
+
+def flush() -> None:
+    """Writes out what was printed."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue  # the function closed or replaced it
 
 
 def load(request: dict[str, Any]) -> Any:
@@ -176,17 +184,27 @@ def write_record(path: str, values: dict[str, Any]) -> None:
 
 
 def provide_marker() -> None:
-    """Where Ramify is not installed, a module of the user's still finds the names that mark its functions."""
+    """Where Ramify is not installed, or not whole, a module of the user's still finds the names that it
+    imports to mark its functions and to declare its tasks.
+    """
     try:
-        importlib.import_module("ramify")
+        getattr(importlib.import_module("ramify.pipeline"), "TaskConf")  # noqa: B009  # it loads what that needs
     except ImportError:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "ramify"]:
+            del sys.modules[name]
         top: Any = types.ModuleType("ramify")
         pipeline: Any = types.ModuleType("ramify.pipeline")
         top.__path__ = []
+        top.__getattr__ = pipeline.__getattr__ = named
         pipeline.python_call = mark
-        pipeline.__getattr__ = lambda name: Anything()
         top.pipeline = pipeline
         sys.modules["ramify"], sys.modules["ramify.pipeline"] = top, pipeline
+
+
+def named(name: str) -> Anything:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return Anything()
 
 
 def mark(function: Any = None, **_: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
@@ -24,11 +25,15 @@ def collect(definition: TaskDefinition, output_folder: str, variables: Mapping[s
                 problems.append(str(error))
         elif output.kind == "file":
             pattern = output.pattern or ""
-            if not os.path.exists(f"{output_folder}/{pattern}"):
-                problems.append(f"{output.name}: the file {pattern!r} was not made in {output_folder}")
+            wrong = _wrong_with(f"{output_folder}/{pattern}")
+            if wrong is not None:
+                problems.append(f"{output.name}: the file {pattern!r} {wrong} in {output_folder}")
             result.files[output.name] = pattern
         else:
-            result.filesets[output.name] = find_files(output, output_folder)
+            found = result.filesets[output.name] = find_files(output, output_folder)
+            problems += [
+                f"{output.name}: {path!r} is no name in UTF-8: rename it" for path in _unwritable(found)
+            ]
     if problems:
         raise ValueError("; ".join(problems))
     return result
@@ -43,6 +48,22 @@ def find_files(output: Output, folder: str) -> list[str]:
         if not any(fnmatchcase(path, no) or fnmatchcase(os.path.basename(path), no) for no in output.exclude)
         and os.path.isfile(f"{folder}/{path}")
     )
+
+
+def _wrong_with(path: str) -> str | None:
+    """Why a path is no file (nor folder) that a later task could read."""
+    try:
+        kind = os.stat(path).st_mode
+    except OSError:
+        return "is a link that leads nowhere" if os.path.islink(path) else "was not made"
+    return "is a pipe or a socket" if stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind) else None
+
+
+def _unwritable(paths: list[str]) -> list[str]:
+    """The paths that no plan can hold: text with bytes that are none."""
+    return [
+        path for path in paths if not path.isascii() and any("\ud800" <= sign <= "\udfff" for sign in path)
+    ]
 
 
 def _variable(output: Output, variables: Mapping[str, Variable]) -> Variable:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Mapping
 from typing import Final
-
-import msgspec
 
 from ramify.errors import TaskFailed
 from ramify.files.local import remove_file, write_atomic
 from ramify.pipeline.instance import TaskFolder
 from ramify.pipeline.kept import Kept, read_kept, read_task
-from ramify.pipeline.opened import OpenInstance, as_stored, opened, value_of
+from ramify.pipeline.opened import OpenInstance, as_stored, as_value, opened, value_of
 from ramify.pipeline.restarts import Restart, take_restart
 from ramify.pipeline.running import run_task
 from ramify.pipeline.states import ENDS_BADLY
 from ramify.worker.stopping import stopped_by
-
-INTERRUPTED: Final = "interrupted"
-"""The file that says that a task was ended because its run was, and not for its own sake."""
 
 _PATIENCE: Final = 5.0
 """Seconds that the end of a task that was killed is waited for."""
@@ -44,14 +38,14 @@ def perform_task(key: str, instance: str, upstream: Mapping[str, str]) -> str:
     restart = _restart_of(here, folder)
     done = here.take_by_hand(kept)
     if done is not None and restart.at_step is None:
-        return msgspec.json.encode(done).decode()
+        return as_value(done)
     start_at = _start_at(here, kept, restart)
     here.begun.add(key)
     told = threading.Event()
 
     def stop() -> None:
         """Ends the processes, and waits until the task's folder says so: the next run is to go on there."""
-        write_atomic(f"{folder.control}/{INTERRUPTED}", b"")
+        write_atomic(folder.interrupted, b"")
         if here.instance.kill(key):
             told.wait(_PATIENCE)
 
@@ -69,7 +63,7 @@ def perform_task(key: str, instance: str, upstream: Mapping[str, str]) -> str:
             )
         finally:
             told.set()
-    return msgspec.json.encode(here.to_store(key, result)).decode()
+    return as_value(here.to_store(key, result))
 
 
 def _restart_of(here: OpenInstance, folder: TaskFolder) -> Restart:
@@ -89,7 +83,7 @@ def _start_at(here: OpenInstance, kept: Kept, restart: Restart) -> int | None:
     """
     key = kept.definition.key
     folder = here.instance.task(key)
-    state = folder.state()
+    state, was_interrupted = folder.state(), remove_file(folder.interrupted)
     if restart.at_step is not None:
         return restart.at_step
     before = read_kept(folder.control) if state is not None and state.step is not None else None
@@ -101,8 +95,7 @@ def _start_at(here: OpenInstance, kept: Kept, restart: Restart) -> int | None:
         return state.step
     if restart.is_wanted:
         return None if restart.anew else state.step
-    if os.path.exists(f"{folder.control}/{INTERRUPTED}"):
-        remove_file(f"{folder.control}/{INTERRUPTED}")
+    if was_interrupted:
         return state.step
     raise TaskFailed(
         f"task {key!r} {state.name} at step {state.step} in an earlier run, and nothing about it has "

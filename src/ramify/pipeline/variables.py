@@ -10,8 +10,12 @@ from ramify.pipeline.definition import Output, Variable
 
 _INT: Final = re.compile(r"[+-]?[0-9]+")
 _FLOAT: Final = re.compile(
-    r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|nan)", re.IGNORECASE
+    r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf(?:inity)?|nan)", re.IGNORECASE
 )
+_DIGITS: Final = 4300
+"""Digits of an int, at the most: Python reads no more from a text."""
+
+_UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
 _TYPES: Final = {"int": int, "float": float, "str": str}
 
 
@@ -46,8 +50,12 @@ def from_text(output: Output, text: str | None) -> Variable:
             return None
         raise ValueError(f"{output.name} was not set: export it in a step, as in `export {output.name}=...`")
     if output.kind == "str":
-        return text
+        return _writable(output, text)
     bare = text.strip()
+    if output.kind == "int" and len(bare) > _DIGITS:
+        raise ValueError(
+            f"{output.name} is an int of {len(bare)} digits; {_DIGITS} is the most: make it a str"
+        )
     if output.kind == "int" and _INT.fullmatch(bare):
         return int(bare)
     if output.kind == "float" and _FLOAT.fullmatch(bare):
@@ -67,13 +75,33 @@ def check_value(output: Output, value: Any) -> Variable:
             return None
         raise ValueError(f"{output.name} is None: declare it with may_be_none=True, or return a value")
     if output.kind == "float" and type(value) is int:
-        return float(value)
+        return _as_float(output, value)
+    if output.kind == "str" and isinstance(value, str):
+        return _writable(output, value)
     if type(value) is _TYPES.get(output.kind):
         return cast("Variable", value)
     article = "an" if output.kind == "int" else "a"
     raise ValueError(
         f"{output.name} must be {article} {output.kind}; it is {_shown(value)}, "
         f"of type {type(value).__name__}"
+    )
+
+
+def _as_float(output: Output, value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError(f"{output.name} is an int that no float can hold: make it a str") from error
+
+
+def _writable(output: Output, text: str) -> str:
+    """The text, where each task that takes it can have it: as a variable, and in a plan."""
+    found = _UNWRITABLE.search(text)
+    if found is None:
+        return text
+    what = "a NUL" if found[0] == "\0" else "bytes that are no text in UTF-8"
+    raise ValueError(
+        f"{output.name} holds {what}, at {found.start()}: put it in a file, an output of its own"
     )
 
 

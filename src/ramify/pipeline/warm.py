@@ -136,7 +136,7 @@ class Warm:
         code = python_child.run(request)
         _join_threads()
         atexit._run_exitfuncs()
-        sys.stdout.flush()
+        python_child.flush()
         return code
 
     def _reap(self) -> None:

@@ -146,6 +146,9 @@ class Plan:
         if self._all is None:
             found = self._locate(job_id, self._some.get)
         found = found or self._locate(job_id, self._find)
+        if found is None:
+            self.refresh()  # a rule may have added it
+            found = self._locate(job_id, self._find)
         if found is not None:
             return found
         raise self._unknown(job_id)

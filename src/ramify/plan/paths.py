@@ -113,6 +113,22 @@ def relative_to_plan(plan: str, target: Location) -> str:
     return os.path.relpath(absolute, plan) if os.path.dirname(shared) != shared else absolute
 
 
+def file_below(folder: str, plan: str, text: str) -> str:
+    """What a trace calls a declared file, `file PATH` with the path as seen from the plan, as it is seen from
+    `folder`, where it lies there.
+
+    >>> file_below("/data/i", "/data/i/.ramify/@run/plan", "file ../../../in.tsv")
+    'file in.tsv'
+    >>> file_below("/data/i", "/data/i/.ramify/@run/plan", "file ../../../../in.tsv")
+    'file /data/in.tsv'
+    """
+    word, blank, path = text.partition(" ")
+    if word != "file" or not blank:
+        return text
+    whole = os.path.normpath(os.path.join(plan, path))
+    return f"file {os.path.relpath(whole, folder) if _is_below(whole, folder) else whole}"
+
+
 def check_apart(plan: Location, outputs: Location) -> None:
     """Raises `PlanError` where the outputs would be in one place with the plan: to clear them would clear it.
 

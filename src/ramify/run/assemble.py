@@ -13,6 +13,7 @@ from ramify.core.keys import encode_key
 from ramify.errors import ModeError, StorageError
 from ramify.executors.threads import ThreadExecutor
 from ramify.files.local import local_path
+from ramify.plan.definition import Definition
 from ramify.plan.folder import read_plan
 from ramify.plan.load import load_function
 from ramify.plan.opened import Plan
@@ -21,7 +22,7 @@ from ramify.plan.policy import Policy as JobPolicy
 from ramify.ports import Executor, Order, Outcome
 from ramify.run.contract import Policy
 from ramify.run.interrupts import Interrupts
-from ramify.run.limits import demand_of, local_options
+from ramify.run.limits import check_demand, demand_of, local_options
 from ramify.run.options import Options
 from ramify.run.queue import ReadyQueue
 from ramify.run.view import LOGS
@@ -57,14 +58,18 @@ class Settings:
             if definition is not None:
                 self._apply(node, self.work.engine.keys[node], definition.policy)
 
+    def check(self, definitions: Iterable[Definition]) -> None:
+        """Jobs that are to be added: raises as `apply` does, and `ArgumentError` where one asks for more than
+        there is.
+        """
+        for definition in definitions:
+            _check_executor(definition.id, definition.policy)
+            if self.options.executor is None and definition.policy.resources:
+                check_demand(definition.id, demand_of(definition.policy.resources), self.queue.limits)
+
     def _apply(self, node: int, key: str, own: JobPolicy) -> None:
         asked, options, policy, queue = self._asked, self.options, self.policy, self.queue
-        if own.executor is not None:
-            raise ModeError(
-                f"{key!r} asks for the executor {own.executor!r}, and none is configured by that name: "
-                "leave it out, or pass executor= to the call",
-                job_id=key,
-            )
+        _check_executor(key, own)
         resources, timeout = asked.get(key.partition("/")[0], ({}, None)) if asked else ({}, None)
         if options.executor is None and (own.resources or resources):
             queue.demands[node] = demand_of({**own.resources, **resources})
@@ -76,6 +81,15 @@ class Settings:
             policy.node_timeouts[node] = timeout or own.timeout or 0.0
         if own.deadline is not None:
             policy.node_deadlines[node] = own.deadline
+
+
+def _check_executor(key: str, own: JobPolicy) -> None:
+    if own.executor is not None:
+        raise ModeError(
+            f"{key!r} asks for the executor {own.executor!r}, and none is configured by that name: "
+            "leave it out, or pass executor= to the call",
+            job_id=key,
+        )
 
 
 def _asked_locally(work: PlanWork, options: Options) -> dict[str, tuple[dict[str, Any], float | None]]:

@@ -45,13 +45,18 @@ def demand_of(resources: Mapping[str, Any]) -> Demand:
 def check_demands(engine: Engine, demands: Mapping[int, Demand], limits: Mapping[str, float]) -> None:
     """Raises `ArgumentError` for a job that asks for more than there is: it would wait for ever."""
     for node, demand in demands.items():
-        for name, amount in demand:
-            if amount > limits.get(name, amount):
-                raise ArgumentError(
-                    f"{engine.keys[node]!r} asks for {amount:g} {name}, and there are {limits[name]:g}: "
-                    "ask for less, or run it where there is more",
-                    job_id=engine.keys[node],
-                )
+        check_demand(engine.keys[node], demand, limits)
+
+
+def check_demand(job_id: str, demand: Demand, limits: Mapping[str, float]) -> None:
+    """The same for one job."""
+    for name, amount in demand:
+        if amount > limits.get(name, amount):
+            raise ArgumentError(
+                f"{job_id!r} asks for {amount:g} {name}, and there are {limits[name]:g}: "
+                "ask for less, or run it where there is more",
+                job_id=job_id,
+            )
 
 
 def local_options(job_id: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], float | None]:

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from ramify.core.engine import Engine
 from ramify.core.graph import GATHER, KIND, REUSABLE, RULE
-from ramify.core.keys import sort_key
+from ramify.core.keys import encode_key, sort_key
 from ramify.core.replay import Rows, replay
 from ramify.core.rule_keys import RULES
 from ramify.core.table import BLOCKED, FAILED, GOOD, NAMES, REUSED
 from ramify.core.views import STATUS, blocker
-from ramify.errors import JobIdError, JournalError, UnknownRunError
+from ramify.errors import JobIdError, JournalError, RamifyKeyEncodingError, UnknownRunError
 from ramify.files.lock import read_holder
 from ramify.journals.file import JournalReader
 from ramify.rebuild.trace import Cause
@@ -238,7 +238,7 @@ class RunView:
         return self._view(node)
 
     def resolve(self, job_id: str) -> str:
-        """The whole id of a shortened one, or of a name; `JobIdError` where it fits none or several.
+        """The whole id of a shortened one, of a name or of a key; `JobIdError` where it fits none or several.
 
         A rule is meant by its key alone, `@rules/NAME`.
         """
@@ -248,6 +248,12 @@ class RunView:
         for node, label in self.labels.items():
             if label == job_id:
                 return self.engine.keys[node]
+        try:
+            key = encode_key(job_id)
+        except RamifyKeyEncodingError:
+            key = job_id  # a part of an id
+        if key in self.engine.number:
+            return key
         ids = self.job_ids()
         fits = [i for i in ids if i.startswith(job_id)] or [i for i in ids if job_id in i]
         if len(fits) == 1:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
+from ramify.core.keys import decode_key
 from ramify.core.rule_keys import RULES, called
 from ramify.plan.graph import group_name
+from ramify.plan.paths import file_below
 from ramify.rebuild.trace import VERDICTS, Cause, trace_of
 from ramify.run.judge import Verdict
 from ramify.run.rule_view import FAILED_RULE, OPEN, RuleView, rule_story
 from ramify.run.view import RunView
 from ramify.show.failure import next_command, traceback_lines
-from ramify.show.status import rule_document
+from ramify.show.status import rule_document, shortest
 from ramify.show.text import Paint, moment, visible
 from ramify.show.verdicts import cause_document, coloured, verdict_document
 from ramify.stores.folder import FolderStore
@@ -83,27 +86,37 @@ def _causes_of(found: Iterable[Verdict]) -> Causes:
 # ---- what a run did
 
 
-def history_lines(view: RunView, job_ids: Sequence[str], pen: Paint, where: Sequence[str] = ()) -> list[str]:
-    """Why these jobs ran in this run, or did not have to. `where` ends the command that tells of now."""
+def history_lines(
+    view: RunView, job_ids: Sequence[str], pen: Paint, instance: str | None = None
+) -> list[str]:
+    """Why these jobs ran in this run, or did not have to; with `instance`, the folder of a pipeline, in the
+    words of its tasks.
+    """
     lines = [f"{pen.bold(visible(view.name))}  {pen.dim(view.status.lower())}"]
     for job_id in job_ids[:_MOST]:
-        lines += _history(view, job_id, pen)
+        lines += _history(view, job_id, pen, instance)
     if len(job_ids) > _MOST:
         lines.append(pen.dim(f"... and {len(job_ids) - _MOST} more: name one, or use --json"))
     target = view.facts.get("target")
     if target and len(job_ids) == 1 and not job_ids[0].startswith(RULES):
         short = os.path.relpath(target) if os.path.isabs(target) else target
-        lines += ["", f"{pen.dim('now')}  {pen.cyan(next_command('why', job_ids[0], short, *where))}"]
+        words = [job_ids[0], short]
+        if instance is not None:
+            key = str(decode_key(job_ids[0]))
+            there = ["-pid", shortest(instance)]
+            words = [*there, "--", key, short] if key.startswith("-") else [key, short, *there]
+        lines += ["", f"{pen.dim('now')}  {pen.cyan(next_command('why', *words))}"]
     return lines
 
 
-def _history(view: RunView, job_id: str, pen: Paint) -> list[str]:
+def _history(view: RunView, job_id: str, pen: Paint, instance: str | None) -> list[str]:
     if job_id.startswith(RULES):
         return _rule_history(view, view.rule(job_id), pen)
     job = view.job(job_id)
     told = _WORDS.get(job.state, "has not run")
     links = [] if job.cause is None else chain(job_id, job.cause, _causes_in(view))
-    why = f": {visible(job.cause.text)}" if job.cause is not None else ""
+    links = [(name, _seen_from(instance, view, cause)) for name, cause in links]
+    why = f": {visible(links[0][1].text)}" if links else ""
     if job.blocked_by is not None:
         why = f": {visible(job.blocked_by)} has no value"
     elif job.note is not None and job.cause is None:
@@ -112,7 +125,14 @@ def _history(view: RunView, job_id: str, pen: Paint) -> list[str]:
     adder = view.added_by(job.job_id)
     if adder is not None:
         lines.append(f"  {pen.dim('added by')} {visible(called(adder))}")
-    return [*lines, *(f"  {line}" for line in _made_of(view, job_id, pen))]
+    return [*lines, *(f"  {line}" for line in _made_of(view, job_id, pen, instance))]
+
+
+def _seen_from(instance: str | None, view: RunView, cause: Cause) -> Cause:
+    """A cause with the path of a file as it is seen from the folder of a pipeline."""
+    if instance is None or cause.kind != "declared":
+        return cause
+    return replace(cause, subject=file_below(instance, view.plan, cause.subject))
 
 
 def _rule_history(view: RunView, rule: RuleView, pen: Paint) -> list[str]:
@@ -134,7 +154,7 @@ def _rule_history(view: RunView, rule: RuleView, pen: Paint) -> list[str]:
     return lines
 
 
-def _made_of(view: RunView, job_id: str, pen: Paint) -> list[str]:
+def _made_of(view: RunView, job_id: str, pen: Paint, instance: str | None) -> list[str]:
     """What the output that is there now was made of, and by which run."""
     record = _record(view, job_id)
     if record is None:
@@ -145,6 +165,8 @@ def _made_of(view: RunView, job_id: str, pen: Paint) -> list[str]:
     if trace is None:
         return [*lines, pen.dim("nothing says what its output was made of")]
     known = {**trace.args, **trace.declared}
+    if instance is not None:  # the arguments are the engine's own way to call a task
+        known = {file_below(instance, view.plan, name): text for name, text in trace.declared.items()}
     texts = [f"{name} {_value(text)}" for name, text in known.items() if "$" not in text]
     lines += [f"{pen.dim('from')}     {visible(text)}" for text in texts]
     parents = [

@@ -99,6 +99,9 @@ _here = InputCache()
 def digest_input(path: str | os.PathLike[str], cache: InputCache | None = None) -> str:
     """The SHA-256 of a file's content, or of a folder's, names and content; symbolic links are followed.
 
+    Of what cannot be read to its end (a pipe, a socket, a device) only its kind counts; of a link in a folder
+    that leads nowhere, its text.
+
     Raises `StorageError` where it cannot be read, or is not there.
 
     >>> import tempfile
@@ -119,10 +122,14 @@ def input_digest_or_absent(path: str, cache: InputCache | None = None) -> str:
 
 def _digest(path: str, cache: InputCache, above: tuple[tuple[int, int], ...]) -> str:
     with told_as_storage_error(path, "read"):
+        if above and os.path.islink(path) and not os.path.exists(path):
+            return digest_children([("leads to", os.readlink(path))])
         found = os.stat(path)
-        if not stat.S_ISDIR(found.st_mode):
+        if stat.S_ISREG(found.st_mode):
             stamp = _stamp_of(found)
             return cache.known(path, stamp) or _hashed(path, stamp, cache)
+        if not stat.S_ISDIR(found.st_mode):
+            return digest_children([("kind", f"{stat.S_IFMT(found.st_mode)} {found.st_rdev}")])
         names = sorted(os.listdir(path))
     mark = found.st_dev, found.st_ino
     if mark in above:  # a link that leads back up
