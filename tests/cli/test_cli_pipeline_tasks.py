@@ -202,3 +202,23 @@ def test_what_an_instance_still_needs_is_no_garbage(call: Call, done: Path) -> N
     codes = sorted(os.listdir(done / ".ramify/@run/outputs/.codes"))
     assert call("gc", "--yes").code == 0
     assert codes and sorted(os.listdir(done / ".ramify/@run/outputs/.codes")) == codes
+
+
+def test_a_plan_knows_what_was_done_by_hand(call: Call, done: Path) -> None:
+    (done / "mended").touch()
+    assert call("task", "part.1", "--wait").code == 0
+    told = call("plan", "flow.py:pipeline", "--json").document["jobs"]
+    found = {job["job_id"]: (job["verdict"], job["cause"]["text"]) for job in told}
+    assert found["part.1"] == ("REUSE", "it was completed by hand")
+    assert found["part.0"][0] == "REUSE" and found["last"][0] == "RUN"
+    said = call("run", "flow.py:pipeline")
+    assert said.code == 0 and "runs again" not in said.out
+    assert (done / ".ramify/part.1/ramify.log").read_text().count("step-started.0") == 2
+
+
+def test_what_was_done_by_hand_otherwise_is_run(call: Call, done: Path) -> None:
+    (done / "mended").touch()
+    assert call("task", "part.1", "--wait").code == 0
+    (done.parent / "flow.py").write_text(FLOW.replace("part $i", "Part $i"))
+    told = call("plan", "flow.py:pipeline", "--json").document["jobs"]
+    assert {job["verdict"] for job in told if job["job_id"].startswith("part")} == {"RUN"}

@@ -108,3 +108,16 @@ def test_clean_knows_an_instance_by_its_flag(
     monkeypatch.setenv("RAMIFY_PIPELINE_INSTANCE_DIR", str(failed))
     assert call("clean", "--yes").code == 2  # nobody said which
     assert list(states(failed)) == ["one"]
+
+
+def test_columns_stand_below_each_other_whatever_the_keys_are(call: Call, project: Path) -> None:
+    (project / "wide.py").write_text(
+        "def flow(dsl):\n    for key in ('ab', '日本語', 'é'):\n        yield dsl.task(key).calls('true')()\n"
+    )
+    assert call("run", "wide.py:flow", "-pid", "i").code == 0
+    told = call("plan", "wide.py:flow", "-pid", "i").out.splitlines()[:3]
+    assert [line.split("  nothing")[0] for line in told] == [
+        "REUSE  ab    ",
+        "REUSE  日本語",
+        "REUSE  é     ",
+    ]

@@ -51,8 +51,8 @@ def test_a_rule_that_is_put_off_twice_is_applied_once() -> None:
 
 def test_a_growth_that_is_refused_never_comes() -> None:
     dag = three_waves()
-    dag.compute(approve=lambda p: "refuse" if p.by == "r1" else True)
     with pytest.warns(RamifyWarning, match="'r1' was refused; 'r2' waits for nodes 'n2'"):
+        dag.compute(approve=lambda p: "refuse" if p.by == "r1" else True)
         dag.wait(30)
     assert set(dag.nodes_by_name) == {"n0", "n1"} and dag.status is Status.COMPLETED
 

@@ -218,7 +218,7 @@ def square(n: int) -> int:
 def submits(n: int, path: Path) -> Extend:
     inner = DAG()
     first = inner.submit(square, n, name="first")
-    second = inner.submit(lambda n: n * n * path.exists(), first, name="a second")
+    second = inner.submit(lambda n: n**4 * path.exists(), n, name="a second")
     second.depends_on(inner.submit(path.touch, name="before"))
     return Extend(inner, {"both": [first, second], "each": inner.map(square, [1, 2], name="each")})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import threading
 from pathlib import Path
 from typing import Any
@@ -185,8 +186,8 @@ def test_why_names_what_a_rule_looked_at_and_was_not_content_with() -> None:
     dag.submit(int, name="part/0")
     dag.add_rule(lambda view: view.count("part/*") > 1, lambda view: None, name="two")
     dag.add_rule(lambda view: view["part/0"].succeeded and view["part/0"].result > 1, int, name="large")
-    dag.compute()
     with pytest.warns(RamifyWarning, match="2 rules never fired"):
+        dag.compute()
         dag.wait(30)
     assert dag.why("two").endswith("what it looked at: nodes 'part/*', of which there is 1")
     assert dag.why("large").endswith("what it looked at: 'part/0', which is succeeded")
@@ -218,3 +219,19 @@ def test_jobs_cannot_refer_to_what_another_body_saw(which: int, nested: bool) ->
     with pytest.raises(GraphError, match=r"of another graph|by another body"):
         dag.wait(30)
     assert set(dag.nodes_by_name) == {"a"}
+
+
+@pytest.mark.parametrize("place", ["memory", "disk"])
+@pytest.mark.parametrize("key", [3, 2.5, True, datetime.date(2026, 11, 21)])
+def test_a_node_is_found_by_the_key_that_it_has_in_the_draft(place: str, key: Any, tmp_path: Path) -> None:
+    dag = DAG({"other": Job(itself, {"value": 1}), key: Job(itself, {"value": 7})})
+
+    def body(view: Any) -> None:
+        assert key in view and view[view[key].id] == view[key] and view.get(4) is None
+        view.submit(itself, view[key], name="found")
+
+    dag.add_rule(lambda view: view[key].succeeded, body, name="finds")
+    if place == "disk":
+        assert dag.evaluate(tmp_path / "exp", execution_mode="thread")["found"] == 7
+    else:
+        assert run(dag).nodes_by_name["found"].result() == 7

@@ -369,6 +369,21 @@ def test_a_body_that_breaks_its_declaration_is_refused_whole() -> None:
     assert not dag.nodes_by_name
 
 
+@pytest.mark.parametrize(
+    ("limit", "wanted", "fine"),
+    [("map", "map/3", True), ("map", "map/*", True)] + [("map/*", "map/3", False), ("map", "maps", False)],
+)
+def test_a_rule_that_a_body_adds_may_say_that_it_adds_less(limit: str, wanted: str, fine: bool) -> None:
+    dag = DAG()
+    inner = Rule(None, lambda view: view.submit(int, name="map/3"), name="inner", may_add=wanted)
+    dag.add_rule(None, lambda view: view.add_rule(inner), name="outer", may_add=limit)
+    if fine:
+        assert results(run(dag)) == {"map/3": 0}
+    else:
+        with pytest.raises(GrowthError, match="the rule 'inner' that it adds may add"):
+            run(dag)
+
+
 def test_a_rule_that_a_body_adds_may_add_what_its_parent_may() -> None:
     dag = DAG()
     dag.add_rule(

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ramify import DAG, ArgumentError, Extend, GrowthError, Job, Rule, after, closed
+from ramify import (
+    DAG,
+    ArgumentError,
+    Extend,
+    GrowthError,
+    Job,
+    Proposal,
+    RamifyWarning,
+    Rule,
+    UnpicklableError,
+    after,
+    closed,
+)
 
 
 async def waits(view: Any) -> None:
@@ -72,3 +86,52 @@ def test_may_add_that_is_no_text_is_named() -> None:
 def test_a_rule_that_is_added_with_a_declaration_has_that_one(own: str | None) -> None:
     dag = DAG()
     assert dag.add_rule(Rule(None, print, may_add=own), may_add=()).may_add == ()
+
+
+def test_a_producer_that_was_given_up_is_told_why_it_comes_too_late() -> None:
+    tries = iter([0, 1])
+    dag = DAG()
+    dag.submit(lambda: 1 // next(tries), name="source")
+    dag.add_rule(
+        after("source"), lambda view: view.submit(int, name="part/0"), name="producer", may_add="part"
+    )
+    dag.add_rule(closed("part"), lambda view: None, name="merge", may_add=())
+    with pytest.raises(ZeroDivisionError), pytest.warns(RamifyWarning, match="'merge' waits no longer"):
+        dag.compute()
+        dag.wait(30)
+    dag.retry_all()
+    with pytest.raises(
+        GrowthError, match=r"'merge' has acted on closed\('part'\).*could not fire then.*run the graph"
+    ):
+        dag.wait(30)
+
+
+def test_a_growth_that_is_put_off_is_told_of_as_such() -> None:
+    asked = threading.Event()
+
+    def put_off(proposal: Proposal) -> bool:
+        asked.set()
+        return False
+
+    dag = DAG()
+    dag.add_rule(None, lambda view: view.submit(int, name="new"), name="adds")
+    dag.compute(approve=put_off)
+    assert asked.wait(30)
+    while not dag.why("adds").endswith("it was put off, and is asked about again"):
+        asked.clear()
+        assert asked.wait(30)
+    dag.cancel()
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "\x1b[2J"])
+def test_a_name_that_cannot_be_told_is_refused(name: str) -> None:
+    with pytest.raises(ArgumentError, match="the name of a rule"):
+        DAG().add_rule(None, print, name=name)
+
+
+def test_a_rule_that_cannot_travel_is_called_a_rule(tmp_path: Path) -> None:
+    lock = threading.Lock()
+    dag = DAG({"a": Job(int)})
+    dag.add_rule(after("a"), lambda view: lock.acquire(), name="takes")
+    with pytest.raises(UnpicklableError, match=r"^rule 'takes': .*closure variable 'lock'"):
+        dag.evaluate(tmp_path / "exp")

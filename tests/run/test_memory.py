@@ -251,7 +251,7 @@ def test_a_key_stands_for_one_call() -> None:
     for call in [
         (min, (1, held, "text"), {"key": len}),
         (max, (True, held, "text"), {"key": len}),
-        (max, (1, [1], "text"), {"key": len}),
+        (max, (1, [2], "text"), {"key": len}),
         (max, (1, held, "text"), None),
         (max, (1, held), {"key": len}),
     ]:

@@ -146,3 +146,38 @@ def test_a_library_in_c_of_the_users_own_counts_by_its_file(folder: Path, late: 
     os.replace(built, folder / "parts" / name)
     forget_fingerprints()
     assert fingerprint(run).digest != before.digest
+
+
+LAZY = """
+import importlib
+
+def __getattr__(name):
+    return importlib.import_module("thing." + name)
+"""
+
+
+@pytest.mark.parametrize("body", ["thing.parts.clean(x)", "callable(thing.parts)"])
+def test_whether_a_part_of_a_library_is_loaded_does_not_count(folder: Path, site: Path, body: str) -> None:
+    record = "thing/__init__.py,,\nthing/parts.py,,\n"
+    write(site, {**THING, "thing/__init__.py": LAZY, "thing-1.0.dist-info/RECORD": record})
+    write(folder, {"flow.py": f"import thing\ndef run(x): return {body}\n"})
+    unload(site)
+    run = load(folder)
+    before = fingerprint(run)
+    assert "thing.parts" not in sys.modules and before.parts["package thing"] == "1.0"
+    run(3)
+    assert fingerprint(run) == before
+    forget_fingerprints()
+    assert fingerprint(run) == before
+
+
+def test_a_ufunc_is_that_of_the_library_also_where_ones_own_module_has_it(folder: Path, site: Path) -> None:
+    keep = "globals()[expit.__name__] = expit\n"
+    parts = f"import numpy\nexpit = numpy.frompyfunc(abs, 1, 1)\n{keep}"
+    record = "thing/__init__.py,,\nthing/parts.py,,\n"
+    write(site, {**THING, "thing/parts.py": parts, "thing-1.0.dist-info/RECORD": record})
+    write(folder, {"flow.py": f"from thing.parts import expit\n{keep}def run(x): return expit(x)\n"})
+    unload(site)
+    found = fingerprint(load(folder))
+    assert found.digest is not None and found.parts["package thing"] == "1.0"
+    assert not any(part.startswith("module") for part in found.parts)

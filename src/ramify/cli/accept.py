@@ -20,7 +20,7 @@ from ramify.cli.pipeline_options import (
 )
 from ramify.cli.reusing import latest_folder
 from ramify.errors import ModeError
-from ramify.show.text import visible
+from ramify.show.text import padded, visible, width
 
 if TYPE_CHECKING:
     from ramify.cli.target import PipelineTarget
@@ -97,7 +97,7 @@ def _tasks(target: PipelineTarget, folder: str, globs: tuple[str, ...]) -> list[
 
 def _lines(found: list[Any]) -> list[str]:
     pen = paint()
-    width = max((len(visible(f.job_id)) for f in found), default=0)
+    most = max((width(visible(f.job_id)) for f in found), default=0)
     lines = []
     for one in found:
         if one.refusal:
@@ -106,5 +106,5 @@ def _lines(found: list[Any]) -> list[str]:
             mark, told = pen.dim("good    "), "it held already"
         else:
             mark, told = pen.green("accepted"), one.cause.text
-        lines.append(f"{mark}  {visible(one.job_id).ljust(width)}  {pen.dim(visible(told))}")
+        lines.append(f"{mark}  {padded(visible(one.job_id), most)}  {pen.dim(visible(told))}")
     return lines

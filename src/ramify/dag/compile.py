@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
+from ramify.core.rule_keys import RULES
 from ramify.dag.arguments import Arguments
 from ramify.dag.draft import DAG, Entry
 from ramify.dag.grid import ParametrizedJob
@@ -321,9 +322,9 @@ class _Compiler:
             code = describe_function(func)
         except UnpicklableError as error:
             facts = {name: getattr(error, name, None) for name in ("path", "function")}
-            raise UnpicklableError(
-                f"job {job_id!r}: {error}", job_id=job_id, argument=None, **facts
-            ) from error
+            is_rule = job_id.startswith(RULES)
+            who = f"rule {job_id.removeprefix(RULES)!r}" if is_rule else f"job {job_id!r}"
+            raise UnpicklableError(f"{who}: {error}", job_id=job_id, argument=None, **facts) from error
         if code.pickled is None:
             return FunctionRef(module=code.module, qualname=code.qualname)
         digest = hashlib.sha256(code.pickled).hexdigest()[:16]

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-from ramify.core.keys import sort_key
+from ramify.core.keys import Key, encode_key, sort_key
 from ramify.core.table import BAD, FAILED, GOOD, REST
 from ramify.dag.status import STATUS_OF, Status
 from ramify.errors import GraphError, JobError, UnknownKeyError
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from ramify.dag.rule_book import RuleBook
 
 Read = tuple[str, Any]
@@ -163,7 +162,7 @@ class GraphView:
 
     # ---- nodes
 
-    def __getitem__(self, key: str | UUID) -> NodeView:
+    def __getitem__(self, key: Key | UUID) -> NodeView:
         """The node of a key, or of an id. Raises `UnknownKeyError` where it is not there yet."""
         found = self.get(key)
         if found is None:
@@ -173,8 +172,13 @@ class GraphView:
             )
         return found
 
-    def get(self, key: str | UUID) -> NodeView | None:
-        """As `view[key]`; None where it is not there yet."""
+    def get(self, key: Key | UUID) -> NodeView | None:
+        """As `view[key]`; None where it is not there yet.
+
+        Raises `RamifyKeyEncodingError` for what cannot be a key.
+        """
+        if not isinstance(key, str | UUID):
+            key = encode_key(key)
         text = str(key)
         number = self._book.number_of(key)
         if number is None:

@@ -51,6 +51,7 @@ class PlanGround:
         self.asks: Callable[[int], Any]
         self.added: dict[int, list[int]] = {}
         """What each job has added, by its number."""
+        self._ids: dict[UUID, int] = {}
         self._known_scopes: set[str] = set()
         self._scoped = 0
 
@@ -79,7 +80,9 @@ class PlanGround:
 
     def with_id(self, identity: UUID) -> int | None:
         """The number of the node of this id."""
-        return next((n for n in range(len(self.engine)) if self.id_of(n) == identity), None)
+        for node in range(len(self._ids), len(self.engine)):
+            self._ids[self.id_of(node)] = node
+        return self._ids.get(identity)
 
     def _definition(self, node: int) -> Definition:
         definition = self.work.definition(node)

@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ramify.core.adders import Adders, Patterns, able_to_fire
 from ramify.core.graph import GATHER, KIND, RULE
-from ramify.core.patterns import fits, is_glob, overlap
+from ramify.core.patterns import is_glob, overlap
 from ramify.core.table import ASLEEP, BAD, GOOD, REST
 from ramify.dag.graph_view import GraphView, Read
 from ramify.dag.growth_view import Growth, GrowthView
 from ramify.dag.node_index import NodeIndex
-from ramify.dag.rule_words import Entry, RuleWords, listed
+from ramify.dag.rule_limits import Limits
+from ramify.dag.rule_words import Entry, RuleWords
 from ramify.dag.rules import PREFIX, Rule
-from ramify.errors import GrowthError, RamifyWarning, UnfiredRule
+from ramify.errors import RamifyWarning, UnfiredRule
 from ramify.run.approving import Proposal
 from ramify.run.growing import Pass
 
@@ -141,8 +142,7 @@ class RuleBook(RuleWords):
         self._resting: dict[int, None] = {}
         self._deferred = {}
         """Rules whose growth somebody put off, and will be asked about again."""
-        self._acted_on: dict[str, list[int]] = {}
-        self._acted_on_near = Patterns()
+        self._limits = Limits(self)
         self._declared: set[str] = set()
         ground.asks = self._pass
 
@@ -168,9 +168,7 @@ class RuleBook(RuleWords):
         """A rule has fired, or had before this driver began: it acted on these closures, and added these."""
         entry = self.entries[node]
         entry.added, entry.fired = added, when
-        for pattern in closures:
-            self._acted_on.setdefault(pattern, []).append(node)
-            self._acted_on_near.add(pattern)
+        self._limits.acted(node, closures)
         self.applied.append(node)
         self._end(entry)
 
@@ -403,8 +401,7 @@ class RuleBook(RuleWords):
             engine.slept(node, attempt, [], time.time())
             engine.woken(node, "more can come after all", time.time())
             return
-        self._check(entry, growth)
-        rules = [self._bounded(entry, rule) for rule in growth.rules]
+        rules = self._limits.check(entry, growth)
         keys = [f"{PREFIX}{self._own_name(rule.name)}" for rule in rules]
         facts: dict[str, Any] = {"rule": self.name_of(node)}
         if growth.tags:
@@ -424,57 +421,6 @@ class RuleBook(RuleWords):
         growth.let_go()
         if self.growths_left is not None:
             self.growths_left -= 1
-
-    def _bounded(self, entry: Entry, rule: Rule) -> Rule:
-        """A rule that a body adds may add at most what its parent may."""
-        if entry.rule.may_add is None:
-            return rule
-        if rule.may_add is None:
-            return Rule(rule.predicate, rule.body, rule.name, entry.rule.may_add)
-        strange = [p for p in rule.may_add if p not in entry.rule.may_add]
-        if strange:
-            raise GrowthError(
-                f"the rule {self.name_of(entry.node)!r} may add {listed(entry.rule.may_add)}, and the rule "
-                f"{rule.name!r} that it adds may add {listed(strange)}: nothing was added",
-                rule=self.name_of(entry.node),
-            )
-        return rule
-
-    def _check(self, entry: Entry, growth: Growth) -> None:
-        """Raises `GrowthError` where the rule adds what it may not, or what others count on not to come."""
-        own = self.name_of(entry.node)
-        for rule in growth.rules:
-            self._bounded(entry, rule)
-        for key, tags in growth.described():
-            may_add = entry.rule.may_add
-            if may_add is not None and not _is_declared(key, tags, may_add):
-                limit = listed(may_add) + (" only" if may_add else "")
-                what = f"{key!r}" + (f" with the tags {listed(sorted(tags))}" if tags else "")
-                raise GrowthError(
-                    f"the rule {own!r} adds {what}, and says that it may add {limit}: "
-                    "nothing was added. Name the tag or the key in may_add",
-                    rule=own,
-                )
-            self._check_acted_on(entry, key, tags)
-
-    def _check_acted_on(self, entry: Entry, key: str, tags: frozenset[str]) -> None:
-        for pattern in (*self._acted_on_near.above(key), *(tag for tag in tags if tag in self._acted_on)):
-            if not fits(pattern, key, tags):
-                continue
-            late = [rule for rule in self._acted_on[pattern] if not self._descends(entry.node, rule)]
-            if late:
-                raise GrowthError(
-                    f"the rule {self.name_of(entry.node)!r} adds {key!r}, and the rule "
-                    f"{self.name_of(late[0])!r} has acted on closed({pattern!r}): nothing was added. Say by "
-                    "may_add what the rule may add",
-                    rule=self.name_of(entry.node),
-                )
-
-    def _descends(self, node: int, ancestor: int) -> bool:
-        walk: int | None = node
-        while walk is not None and walk != ancestor:
-            walk = self.entries[walk].parent
-        return walk is not None
 
     def _end(self, entry: Entry) -> None:
         self._open.pop(entry.node, None)
@@ -661,8 +607,3 @@ class RuleBook(RuleWords):
 def _closures(reads: dict[Read, Any]) -> list[str]:
     """The closures that did not hold when a rule was asked."""
     return [what for (kind, what), holds in reads.items() if kind == "closed" and not holds]
-
-
-def _is_declared(key: str, tags: frozenset[str], may_add: Sequence[str]) -> bool:
-    """Whether a new node is among what may be added; each of its tags must be named."""
-    return all(tag in may_add for tag in tags) and any(fits(p, key, tags) for p in may_add)

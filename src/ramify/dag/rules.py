@@ -63,7 +63,7 @@ class Rule:
         _check_function("body", body)
         self.predicate = predicate
         self.body = body
-        self.name = function_name(body).rpartition("<locals>.")[2] if name is None else str(name)
+        self.name = function_name(body).rpartition("<locals>.")[2] if name is None else _checked_name(name)
         self.may_add = patterns(may_add)
 
     @property
@@ -88,6 +88,17 @@ class Rule:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.predicate, self.body, self.name, self.may_add = state
+
+
+def _checked_name(name: object) -> str:
+    text = str(name)
+    if not text.strip() or not text.isprintable():
+        raise ArgumentError(
+            f"the name of a rule is told in lines of text: {text!r:.60} is empty, or has characters that "
+            "cannot be printed",
+            names=["name"],
+        )
+    return text
 
 
 def _check_function(what: str, function: Any) -> None:

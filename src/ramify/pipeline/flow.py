@@ -249,7 +249,7 @@ def plan_pipeline(
     )
     wanted = None if jobs is None else _fitting(jobs, keys, "jobs")
     found = judged(work, wanted)
-    told = foreseen(_in_keys(found, keys, damaged), made, here.instance)
+    told = foreseen(_in_keys(found, keys, damaged), made, here)
     definitions = [
         structs.replace(one, id=keys[one.id], dependencies=[keys[parent] for parent in one.dependencies])
         for one in found.definitions

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from ramify.pipeline.instance import Instance
+from ramify.pipeline.opened import OpenInstance, value_of
 from ramify.pipeline.states import ENDS_BADLY
 from ramify.pipeline.sweep import Sweep
 from ramify.rebuild.trace import LOAD, MAYBE, REUSE, RUN, Cause
@@ -16,25 +17,29 @@ GENERATOR: Final = "generator"
 """What may add tasks, as a plan names it."""
 
 
-def foreseen(verdicts: Iterable[Verdict], made: Sweep, instance: Instance) -> list[Verdict]:
+def foreseen(verdicts: Iterable[Verdict], made: Sweep, here: OpenInstance) -> list[Verdict]:
     """The verdicts on the tasks of a pass, parents first, by their keys.
 
     A task that was declared inside of a wait may be declared otherwise when what was waited for has run
-    again: it is `MAYBE`, and so is what needs it.
+    again: it is `MAYBE`, and so is what needs it. What was completed by hand since is taken over.
     """
     moving: set[str] = set()
     hidden: set[str] = set()
+    by_wait: dict[int, str | None] = {}
     found: list[Verdict] = []
     for verdict in verdicts:
         verdict = replace(verdict, cause=as_seen(verdict.cause))
         key = verdict.job_id
         if verdict.verdict in (REUSE, LOAD):
-            behind = _behind(key, made, moving, hidden)
+            behind = _behind(key, made, moving, hidden, by_wait)
             if behind is not None:
                 verdict = replace(verdict, verdict=MAYBE, cause=Cause("maybe", behind))
                 hidden.add(key)
         elif verdict.verdict == RUN and verdict.cause.kind in ("no output", "damaged"):
-            verdict = replace(verdict, cause=_earlier(instance, key) or verdict.cause)
+            if moving.isdisjoint(made.parents(key)) and _is_taken_over(here, made, key):
+                verdict = replace(verdict, verdict=REUSE, cause=Cause("by hand"))
+            else:
+                verdict = replace(verdict, cause=_earlier(here.instance, key) or verdict.cause)
         if verdict.verdict in (RUN, MAYBE):
             moving.add(key)
         found.append(verdict)
@@ -60,13 +65,33 @@ def as_seen(cause: Cause) -> Cause:
 _FROM_PLAN: Final = "file ../../../"
 
 
-def _behind(key: str, made: Sweep, moving: set[str], hidden: set[str]) -> str | None:
-    """What may have this task declared otherwise, or run again."""
+def _behind(
+    key: str, made: Sweep, moving: set[str], hidden: set[str], by_wait: dict[int, str | None]
+) -> str | None:
+    """What may have this task declared otherwise, or run again. What a wait is about comes before all that
+    is declared in it, so each wait is looked at once.
+    """
     for number in made.made_in.get(key, ()):
-        for one in made.waits[number].keys:
-            if one in moving:
-                return one
+        if number not in by_wait:
+            by_wait[number] = next((one for one in made.waits[number].keys if one in moving), None)
+        if by_wait[number] is not None:
+            return by_wait[number]
     return next((parent for parent in made.parents(key) if parent in hidden), None)
+
+
+def _is_taken_over(here: OpenInstance, made: Sweep, key: str) -> bool:
+    """Whether a run takes what a person ran by hand for the task's result; see `take_by_hand`."""
+    definition, done = made.definitions[key], here.by_hand(key)
+    results = {one.task: here.known(one.task) for one in definition.inputs if one.task is not None}
+    if done is None or here.codes.get(key) is None or None in results.values():
+        return False
+    inputs = {
+        one.name: value_of(one, stored)
+        for one in definition.inputs
+        if one.task is not None and (stored := results[one.task]) is not None
+    }
+    kept = here.kept(definition, inputs, here.codes[key])
+    return done.kept.is_same(kept) and here.damage(key, done.stored) is None
 
 
 def _earlier(instance: Instance, key: str) -> Cause | None:

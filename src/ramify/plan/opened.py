@@ -356,20 +356,18 @@ class Plan:
     def _text(self) -> bytes:
         if self._bytes is None:
             self._bytes = read_bytes(os.path.join(self.path, DEFINITIONS))
-            self.refresh()  # one that was read after the run knows what the run added
         return self._bytes
 
     def _find(self, above: str) -> Definition | None:
         """The definition with this id: parsed already, or looked for in the text."""
         if self._all is not None:
             return self._all.get(above)
-        if not self._has_looked:
+        if not self._has_looked:  # one that is read after its run knows what the run added
             self.refresh()
         known = self._some.get(above)
         if known is None:
             mark = b'{"id":' + _encode(above) + b","
-            text = self._text()  # which looks for growth
-            line = _last_line(self._grown, mark) or _line(text, mark)
+            line = _last_line(self._grown, mark) or _line(self._text(), mark)
             if line is None:
                 return None
             try:

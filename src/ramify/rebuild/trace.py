@@ -78,8 +78,8 @@ class Cause:
     """The one reason of a verdict. `kind` is one of
 
     `no output`, `damaged`, `no trace`, `forced`, `code`, `argument`, `declared`, `upstream`, `maybe`,
-    `unsound`, `off`, `same`, `elsewhere`, `exists`, `failed`, `held`, `not needed`; `subject` names what it
-    is about, `old` and `new` what it was and is.
+    `unsound`, `off`, `same`, `elsewhere`, `exists`, `failed`, `by hand`, `held`, `not needed`; `subject`
+    names what it is about, `old` and `new` what it was and is.
     """
 
     kind: str
@@ -118,6 +118,7 @@ class Cause:
             "same": "nothing that it depends on changed",
             "exists": "its output is there",
             "held": "held back by --until",
+            "by hand": "it was completed by hand",
         }
         return words.get(self.kind, self.kind)
 

@@ -299,7 +299,7 @@ class Run:
         keep_definitions(self.plan, self.folder)
         self._open_traces()
         self._catalogue("began", facts)
-        if not self.resumed:
+        if not any(self.engine.wanted):  # an earlier driver may have died before it came to this
             why = EVERYTHING if self._asked_first is None else "asked for"
             self.engine.want(self._asked_first, why, self.started)
         answer(self.engine, self.work.early, self.work.late, time.time)

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import msgspec
 
-from ramify.core.engine import EVERYTHING
 from ramify.core.replay import replay
 from ramify.core.table import GOOD, REST, RUNNING
 from ramify.core.views import with_bad_parents
@@ -189,9 +188,6 @@ def back_to_work(work: PlanWork, t: float, only: Sequence[str] | None = None) ->
         chosen = [engine.number[job_id] for job_id in only]
         again = with_bad_parents(engine, [*chosen, *work.rules])
     engine.reset(again, "resumed", t)
-    if not any(engine.wanted):  # the driver died between writing the graph down and asking for it
-        engine.want(None, EVERYTHING, t)
-        return sum(1 for state in engine.state if not REST[state])
     wanted = [n for n in range(len(engine)) if engine.wanted[n] and not REST[engine.state[n]]]
     engine.want(wanted, "resumed", t)
     return len(wanted)

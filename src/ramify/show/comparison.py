@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ramify.run.compare import DIFFERS, NONE, ONLY_FIRST, ONLY_SECOND, SAME, Comparison, Difference
-from ramify.show.text import Paint, duration, visible
+from ramify.show.text import Paint, duration, padded, visible, width
 from ramify.show.verdicts import cause_document
 
 _MOST: Final = 40
@@ -44,8 +44,8 @@ def _sum(found: Comparison, pen: Paint) -> list[str]:
 
 
 def _one_by_one(jobs: Sequence[Difference], pen: Paint) -> list[str]:
-    width = max(len(visible(job.job_id)) for job in jobs)
-    return [f"{visible(job.job_id).ljust(width)}  {_told(job, pen)}{_times(job, pen)}" for job in jobs]
+    most = max(width(visible(job.job_id)) for job in jobs)
+    return [f"{padded(visible(job.job_id), most)}  {_told(job, pen)}{_times(job, pen)}" for job in jobs]
 
 
 def _by_group(jobs: Sequence[Difference], pen: Paint) -> list[str]:
@@ -53,9 +53,9 @@ def _by_group(jobs: Sequence[Difference], pen: Paint) -> list[str]:
     for job in jobs:
         key = job.job_id.partition("/")[0], _told(job, pen)
         found[key] = found.get(key, 0) + 1
-    width = max(len(visible(group)) for group, _ in found)
+    most = max(width(visible(group)) for group, _ in found)
     return [
-        f"{visible(group).ljust(width)} {f'x {count}' if count > 1 else '':>8}  {told}"
+        f"{padded(visible(group), most)} {f'x {count}' if count > 1 else '':>8}  {told}"
         for (group, told), count in found.items()
     ]
 

@@ -118,6 +118,15 @@ def table(rows: list[list[str]], right: tuple[int, ...] = (), gap: str = "  ") -
     return lines
 
 
+def padded(text: str, cells: int) -> str:
+    """A text with blanks behind it, so that it takes so many cells of a terminal.
+
+    >>> padded("日本", 5), padded("abc", 5), padded("abcdef", 5)
+    ('日本 ', 'abc  ', 'abcdef')
+    """
+    return text + " " * (cells - width(text))
+
+
 def width(text: str) -> int:
     """How many cells of a terminal a text takes, colours not counted.
 

@@ -11,7 +11,7 @@ from ramify.plan.definition import Definition
 from ramify.rebuild.trace import LOAD, MAYBE, REUSE, RUN, SKIP, Cause
 from ramify.run.judge import Verdict
 from ramify.show.groups import GroupOf, first_key
-from ramify.show.text import Paint, several, visible
+from ramify.show.text import Paint, padded, several, visible, width
 
 _ORDER: Final = (RUN, MAYBE, LOAD, REUSE, SKIP)
 _MOST: Final = 40
@@ -60,8 +60,8 @@ def plan_lines(
 ) -> list[str]:
     """The verdicts as lines, parents before children, what may grow, and a last line that sums them up."""
     if every or len(verdicts) <= _MOST:
-        width = max((len(visible(v.job_id)) for v in verdicts), default=0)
-        lines = [_line(v.verdict, visible(v.job_id).ljust(width), v.cause.text, pen) for v in verdicts]
+        most = max((width(visible(v.job_id)) for v in verdicts), default=0)
+        lines = [_line(v.verdict, padded(visible(v.job_id), most), v.cause.text, pen) for v in verdicts]
     else:
         lines = _by_group(verdicts, pen, group_of)
     return [*lines, *_growing(may_grow, pen), "", _total(verdicts, pen)]
@@ -83,9 +83,9 @@ def _by_group(verdicts: Sequence[Verdict], pen: Paint, group_of: GroupOf) -> lis
         found[key] = found.get(key, 0) + 1
     if len(found) > _MOST:
         return _by_cause(found, pen)
-    width = max(len(visible(group)) for group, _, _ in found)
+    most = max(width(visible(group)) for group, _, _ in found)
     return [
-        _line(verdict, f"{visible(group).ljust(width)} {f'x {count}' if count > 1 else '':>8}", why, pen)
+        _line(verdict, f"{padded(visible(group), most)} {f'x {count}' if count > 1 else '':>8}", why, pen)
         for (group, verdict, why), count in found.items()
     ]
 
@@ -104,7 +104,7 @@ def _by_cause(found: dict[tuple[str, str, str], int], pen: Paint) -> list[str]:
         first, why, _ = groups[0]
         count = sum(number for _, _, number in groups)
         name = f"{visible(first)}{f', ... x {count:,}' if count > 1 else ''}"
-        lines.append(_line(verdict, name.ljust(30), why if len(groups) == 1 else kind, pen))
+        lines.append(_line(verdict, padded(name, 30), why if len(groups) == 1 else kind, pen))
     return lines
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from ramify.errors import UndigestableError
 from ramify.values.canonical import Attr, Parts, Walk, bytes_token, compound, text_token
 from ramify.values.canonical_reduced import reduced
+from ramify.values.fingerprint_origin import file_of, origin_of
 
 _PLAIN: Final = "biufcmMSUV"
 """Kinds of NumPy dtypes whose items are their bytes."""
@@ -85,13 +86,25 @@ def _scalar(walk: Walk, value: Any) -> Parts:
 def _ufunc(walk: Walk, value: Any) -> Parts:
     """A ufunc is what a library calls by its name; one made by `frompyfunc` hides what it calls."""
     name: str = value.__name__
-    for module in [sys.modules["numpy"], *sys.modules.values()]:
-        if isinstance(module, ModuleType) and vars(module).get(name) is value:
-            walk.code.met(module)
-            top = module.__name__.partition(".")[0]
-            return compound(b"ufunc", (text_token(f"{top}.{name}"),))
-    raise UndigestableError("a ufunc that no library has by its name: what it calls cannot be seen")
+    numpy = sys.modules["numpy"]
+    module = numpy if vars(numpy).get(name) is value else _library_of(value, name)
+    walk.code.met(module)
+    return compound(b"ufunc", (text_token(f"{module.__name__.partition('.')[0]}.{name}"),))
     yield  # a generator like the others, of no parts
+
+
+def _library_of(value: Any, name: str) -> ModuleType:
+    """The module in C that has it, else another of a library; whoever imported it has it too."""
+    found = [
+        module
+        for module in list(sys.modules.values())
+        if isinstance(module, ModuleType)
+        and vars(module).get(name) is value
+        and origin_of(module.__name__).kind != "own"
+    ]
+    if not found:
+        raise UndigestableError("a ufunc that no library has by its name: what it calls cannot be seen")
+    return min(found, key=lambda module: (str(file_of(module)).endswith(".py"), module.__name__))
 
 
 # ---- pandas

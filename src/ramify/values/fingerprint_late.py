@@ -140,7 +140,7 @@ class LateImports:
     def _function(self, module: str, name: str, outline: Outline, home: Mapping[str, Any]) -> list[str]:
         """One function of such a module; returns the global names that it reads."""
         label = f"{module_label(module)}.{name}"
-        scans = outline.functions[name]
+        scans = [scan(code) for code in outline.functions[name]]
         self._follower.parts[f"source of {label}"] = digest_of(*(found.token for found in scans))
         if _is_stale(sys.modules.get(module), name, outline.bodies[name]):
             self._follower.unsound[f"{label}: {_STALE}"] = None
@@ -186,7 +186,7 @@ def _is_from_before(module: str, outline: Outline) -> bool:
     return _looks[module][1].rest.token != outline.rest.token
 
 
-def _is_stale(loaded: types.ModuleType | None, name: str, tokens: tuple[bytes, ...]) -> bool:
+def _is_stale(loaded: types.ModuleType | None, name: str, codes: tuple[types.CodeType, ...]) -> bool:
     """Whether a module that is loaded has another function of this name than its file has now."""
     if loaded is None:
         return False
@@ -195,4 +195,5 @@ def _is_stale(loaded: types.ModuleType | None, name: str, tokens: tuple[bytes, .
         held = held.__dict__["__wrapped__"]
     if not isinstance(held, types.FunctionType) or held.__globals__ is not vars(loaded):
         return False
+    tokens = [scan(code).token for code in codes]
     return held.__code__.co_name == name and scan(held.__code__).token not in tokens

@@ -18,7 +18,8 @@ from ramify.values.fingerprint_names import (
     module_label,
     told_in,
 )
-from ramify.values.fingerprint_origin import file_of, origin_of
+from ramify.values.fingerprint_origin import PYTHONS, file_of, origin_of
+from ramify.values.fingerprint_unloaded import find_module
 
 if TYPE_CHECKING:
     from ramify.values.fingerprint_follow import Follower
@@ -56,27 +57,60 @@ def resolve(follower: Follower, namespace: Mapping[str, Any], chain: tuple[str, 
 
 def down(follower: Follower, value: Any, steps: tuple[str, ...], name: str, where: str) -> str:
     """Follows the attributes of modules; those of a class or an object count whole."""
-    for step in steps:
+    for depth, step in enumerate(steps):
         if not isinstance(value, types.ModuleType) or step == "__dict__":
             break
         inner = vars(value).get(step, MISSING)
         name = f"{module_label(value.__name__)}.{step}"
         follower.watched.append((vars(value), step, inner))
-        origin = origin_of(value.__name__, file_of(value))
-        if origin.kind == "own":
-            if inner is MISSING and "__getattr__" in vars(value):
-                inner = vars(value)["__getattr__"]
-            if inner is MISSING:
-                return follower.late.reach(f"{value.__name__}.{step}", (), where)
-        else:
-            follower.note(origin)
-            if not isinstance(inner, types.ModuleType) and not _is_patched(inner):
-                say_if_open(follower, inner, name, where)
-                return name
+        if origin_of(value.__name__, file_of(value)).kind != "own":
+            return _down_a_library(follower, value, steps[depth:], where)
+        if "__getattr__" in vars(value) and _is_submodule(value, step):
+            # It is loaded when it is asked for: it must count the same before and after.
+            return follower.late.reach(f"{value.__name__}.{step}", steps[depth + 1 :], where)
+        if inner is MISSING and "__getattr__" in vars(value):
+            inner = vars(value)["__getattr__"]
+        if inner is MISSING:
+            return follower.late.reach(f"{value.__name__}.{step}", (), where)
         value = inner
     if say_if_open(follower, value, label(value), where):
         return name
     return follower.follow(value, name, where)
+
+
+def _down_a_library(follower: Follower, value: Any, steps: tuple[str, ...], where: str) -> str:
+    """The names say what it is; whether a part of a library is loaded yet depends on what ran before.
+
+    What somebody put there is followed.
+    """
+    told = ".".join((value.__name__, *steps))
+    for depth, step in enumerate(steps, 1):
+        follower.note(origin_of(value.__name__, file_of(value)))
+        inner = vars(value).get(step, MISSING)
+        follower.watched.append((vars(value), step, inner))
+        if inner is MISSING:
+            found = find_module(f"{value.__name__}.{step}")
+            follower.note(found.origin if found is not None else PYTHONS)
+            return told
+        if _is_patched(inner):
+            return follower.follow(inner, f"{value.__name__}.{step}", where)
+        if not isinstance(inner, types.ModuleType):
+            say_if_open(follower, inner, f"{value.__name__}.{step}", where)
+            return told
+        if origin_of(inner.__name__, file_of(inner)).kind == "own":
+            return down(follower, inner, steps[depth:], module_label(inner.__name__), where)
+        value = inner
+    follower.note(origin_of(value.__name__, file_of(value)))
+    return told
+
+
+def _is_submodule(package: types.ModuleType, name: str) -> bool:
+    """Whether the name is that of a file or a folder of the package, and nothing else there."""
+    held = vars(package).get(name, MISSING)
+    full = f"{package.__name__}.{name}"
+    if held is not MISSING and getattr(held, "__name__", None) != full:
+        return False
+    return "__path__" in vars(package) and find_module(full) is not None
 
 
 def _is_patched(value: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
@@ -21,17 +21,18 @@ class Outline:
     """The code of a module in parts.
 
     `rest` is all that its import does but define `functions`: those at its top level that have no decorator,
-    by name, more than one where a name is defined twice. `reads` are the names that the rest reads.
+    by name, more than one where a name is defined twice; they are scanned when they are reached. `reads` are
+    the names that the rest reads.
     """
 
     rest: Scan
-    functions: Mapping[str, tuple[Scan, ...]]
+    functions: Mapping[str, tuple[types.CodeType, ...]]
     reads: tuple[str, ...]
     imports: Mapping[str, tuple[Import, ...]]
     """What the rest imports, by the name under which the functions know it."""
 
-    bodies: Mapping[str, tuple[bytes, ...]]
-    """The tokens of the functions' own code, without what a `def` does."""
+    bodies: Mapping[str, tuple[types.CodeType, ...]]
+    """The functions' own code, without what a `def` does."""
 
 
 def outline_of(source: str | bytes, file: str = "<source>") -> Outline:
@@ -44,19 +45,20 @@ def outline_of(source: str | bytes, file: str = "<source>") -> Outline:
     """
     import ast
 
-    module = _bare(ast.parse(source, file))
-    context = list(_imports_in(module.body))
-    functions: dict[str, tuple[Scan, ...]] = {}
-    bodies: dict[str, tuple[bytes, ...]] = {}
+    module = ast.parse(source, file)
+    written = dict(_functions_in(_compiled(module.body, file)))
+    _make_bare(module)
+    functions: dict[str, tuple[types.CodeType, ...]] = {}
+    bodies: dict[str, tuple[types.CodeType, ...]] = {}
     rest: list[ast.stmt] = []
     for statement in module.body:
         if not _is_plain(statement):
             rest.append(statement)
             continue
         name = statement.name
-        body, head = _body(statement, context, file), _head(statement, file)
-        functions[name] = (*functions.get(name, ()), body, head)
-        bodies[name] = (*bodies.get(name, ()), body.token)
+        body = written[name, statement.lineno]
+        functions[name] = (*functions.get(name, ()), body, *_head(statement, file))
+        bodies[name] = (*bodies.get(name, ()), body)
     found = scan(_compiled(rest, file))
     reads = tuple(dict.fromkeys(chain[0] for chain in found.chains))
     imports: dict[str, tuple[Import, ...]] = {}
@@ -66,8 +68,8 @@ def outline_of(source: str | bytes, file: str = "<source>") -> Outline:
     return Outline(found, functions, reads, imports, bodies)
 
 
-def _bare(module: ast.Module) -> ast.Module:
-    """Without docstrings, and without annotations but those that a decorator may read.
+def _make_bare(module: ast.Module) -> None:
+    """Takes away docstrings, and annotations but those that a decorator may read.
 
     The body of a plain function stays as it is: it is compared with what is loaded.
     """
@@ -78,7 +80,6 @@ def _bare(module: ast.Module) -> ast.Module:
         inside = [statement] if _is_plain(statement) else ast.walk(statement)
         for node in inside:
             _strip(node)
-    return module
 
 
 def _strip(node: ast.AST) -> None:
@@ -93,7 +94,8 @@ def _strip(node: ast.AST) -> None:
     elif not isinstance(node, ast.ClassDef | ast.Module):
         return
     if ast.get_docstring(node, clean=False) is not None:
-        node.body[0] = ast.copy_location(ast.Pass(), node.body[0])
+        rest = node.body[1:]  # nothing may stand before an import of `__future__`
+        node.body[:] = rest or [ast.copy_location(ast.Pass(), node.body[0])]
 
 
 def _is_plain(statement: ast.stmt) -> TypeGuard[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -110,29 +112,22 @@ def _compiled(statements: list[ast.stmt], file: str) -> types.CodeType:
     return code
 
 
-def _imports_in(statements: Iterable[ast.AST]) -> Iterator[ast.stmt]:
-    """The imports of a module itself: a method call on what was imported is compiled in another way."""
+def _functions_in(module: types.CodeType) -> Iterator[tuple[tuple[str, int], types.CodeType]]:
+    """The code of the functions of a module, each by its name and its line."""
+    for held in module.co_consts:
+        if isinstance(held, types.CodeType):
+            yield (held.co_name, held.co_firstlineno), held
+            if held.co_name.startswith("<generic parameters of"):
+                yield from _functions_in(held)
+
+
+def _head(function: Any, file: str) -> list[types.CodeType]:
+    """What its definition does: the defaults, where it has any."""
     import ast
 
-    for statement in statements:
-        if isinstance(statement, ast.Import | ast.ImportFrom):
-            yield statement
-        elif not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.expr):
-            yield from _imports_in(ast.iter_child_nodes(statement))
-
-
-def _body(function: Any, context: list[ast.stmt], file: str) -> Scan:
-    """What the function does, as its module compiles it."""
-    code = _compiled([*context, function], file)
-    held = [c for c in code.co_consts if isinstance(c, types.CodeType) and c.co_name == function.name]
-    return scan(held[-1])
-
-
-def _head(function: Any, file: str) -> Scan:
-    """What its definition does: the defaults."""
-    import ast
-
+    if not function.args.defaults and not any(function.args.kw_defaults):
+        return []
     head = ast.parse(f"def {function.name}(): ...", file).body[0]
     assert isinstance(head, ast.FunctionDef), "it was written so"
     head.args = function.args
-    return scan(_compiled([head], file))
+    return [_compiled([head], file)]
