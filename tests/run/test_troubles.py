@@ -80,9 +80,38 @@ def test_a_journal_takes_a_record_whole_or_not_at_all(
     with pytest.raises(StorageError, match="No space left"):
         journal.append(["a long record"])
     monkeypatch.undo()
-    journal.append(["second"])
+    with pytest.raises(StorageError, match="No space left"):  # or there would be a gap
+        journal.append(["what builds on the long one"])
     journal.close()
+    later = FileJournal(path)
+    later.append(["second"])
+    later.close()
     assert list(read_journal(path)) == [["first"], ["second"]]
+
+
+@pytest.mark.parametrize("after", [1, 2, 4, 8])
+def test_a_disk_that_was_full_for_a_moment_leaves_no_gap(
+    after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ramify.journals import file
+    from ramify.run.view import RunView
+
+    put, left = file._put, [after]
+
+    def full_once(descriptor: int, lines: bytes) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        put(descriptor, lines)
+
+    monkeypatch.setattr(file, "_put", full_once)
+    with pytest.raises(StorageError, match="No space left"):
+        grid().evaluate(tmp_path / "exp", execution_mode="thread", max_workers=2)
+    monkeypatch.undo()
+    for folder in (tmp_path / "exp" / "run").glob("*/journal.jsonl"):
+        assert RunView(str(folder.parent)).status == "LOST"
+    result = grid().evaluate(tmp_path / "exp", execution_mode="thread", skip_completed=True)
+    assert result["g"].to_dict() == {n: n for n in range(20)}
 
 
 def test_a_journal_whose_head_was_cut_short_begins_anew(tmp_path: Path) -> None:

@@ -37,11 +37,13 @@ class FileJournal:
         self.path = path
         self.durable = durable
         self._file: int | None = None
+        self._refusal: StorageError | None = None
 
     def append(self, record: Sequence[Any]) -> None:
         """Writes one record; raises `StorageError` where the file system refuses.
 
-        A line that was written in part (a full disk) is taken back, so what follows stays readable.
+        A line that was written in part (a full disk) is taken back. What comes after a record that could not
+        be written is refused as well: a journal has no gaps.
         """
         self._write(_encode(record) + b"\n")
 
@@ -50,18 +52,21 @@ class FileJournal:
         self._write(_encode_lines(records))
 
     def _write(self, lines: bytes) -> None:
+        if self._refusal is not None:
+            raise self._refusal
         try:
             file = self._open() if self._file is None else self._file
             _put(file, lines)
             if self.durable:
                 os.fsync(file)
         except OSError as error:
-            raise StorageError(
+            self._refusal = StorageError(
                 f"the journal {self.path} cannot be written: {error.strerror}; "
                 "make room or give the run another folder",
                 path=self.path,
                 errno=error.errno,
-            ) from error
+            )
+            raise self._refusal from error
 
     def _open(self) -> int:
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
