@@ -9,6 +9,7 @@ from collections import OrderedDict, namedtuple
 from concurrent.futures import CancelledError, as_completed
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -571,3 +572,13 @@ def test_async_functions() -> None:
     node = dag.submit(double, dag.submit(three))
     dag.compute()
     assert node.result(GUARD) == 6
+
+
+def test_where_a_node_was_to_run_does_not_count_on_disk(tmp_path: Path) -> None:
+    dag = DAG()
+    dag.submit(int, name="a", on="processes")
+    dag.submit_local(int, name="b")
+    dag.submit(int, name="c")
+    with pytest.warns(RamifyWarning, match="count in compute.., and not here: 'a', 'b' run as all other"):
+        result = dag.evaluate(tmp_path / "exp", execution_mode="thread")
+    assert result.to_dict() == {"a": 0, "b": 0, "c": 0}

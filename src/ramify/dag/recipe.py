@@ -13,6 +13,7 @@ from ramify.dag.draft import DAG
 from ramify.dag.job import Job
 from ramify.dag.node import Node
 from ramify.dag.stages import as_list
+from ramify.dag.warned import warn_user
 from ramify.errors import StartedError
 from ramify.plan.policy import Policy, make_policy
 from ramify.values.substitution import replace
@@ -42,6 +43,7 @@ def recipe_of(dag: DAG) -> DAG:
         raise StartedError(
             "this graph was started with compute(), and cannot be compiled: make a fresh DAG for evaluate()"
         )
+    _tell_placed([graph._draft(number) for number in range(len(graph.keys))])
     recipe = DAG(dag.max_workers, name=dag.name)
     recipe._id = dag._id
     recipe._rules = list(dag._rules)
@@ -50,6 +52,15 @@ def recipe_of(dag: DAG) -> DAG:
         recipe._nodes[key] = job_of(graph, number)
         recipe._keys[decode_key(key)] = key
     return recipe
+
+
+def _tell_placed(nodes: list[Node[Any]]) -> None:
+    """Where a node was to run counts in graphs that are computed."""
+    options = ((node, node._options) for node in nodes)
+    placed = [node.name for node, o in options if o is not None and (o.on is not None or o.is_local)]
+    if placed:
+        several = ", ".join(map(repr, placed[:5])) + (", ..." if len(placed) > 5 else "")
+        warn_user(f"on= and local nodes count in compute(), and not here: {several} run as all other jobs do")
 
 
 def job_of(graph: Submitted, number: int) -> Job:
