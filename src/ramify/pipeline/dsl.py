@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ramify.core.patterns import fits
 from ramify.errors import DeclarationError, DeclarationTypeError, FileMissingError
@@ -18,11 +18,9 @@ from ramify.pipeline.passing import Pass
 from ramify.pipeline.place import place_of_caller
 from ramify.pipeline.progress import COMPLETED
 from ramify.pipeline.scope import Scope
+from ramify.pipeline.sub_pipeline import SubPipeline, make_sub_pipeline
 from ramify.pipeline.task import Task
 from ramify.pipeline.waiting import Opening, wait_for_matching, wait_for_tasks
-
-if TYPE_CHECKING:
-    from ramify.pipeline.sub_pipeline import SubPipeline
 
 
 class DSL:
@@ -118,9 +116,7 @@ class DSL:
 
     def sub_pipeline(self, pipeline: Any, prefix: str) -> SubPipeline:
         """The tasks of another pipeline, or generator, with this prefix before their keys; to be yielded."""
-        from ramify.pipeline.sub_pipeline import make_sub_pipeline
-
-        return make_sub_pipeline(self._passing, self._scope, pipeline, prefix, place_of_caller())
+        return make_sub_pipeline(self._passing, self._scope, pipeline, prefix, place_of_caller(), DSL)
 
     @property
     def pipeline_instance_dir(self) -> str:

@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import CodeType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ramify.errors import ArgumentError, DeclarationTypeError
 from ramify.pipeline.conf import TaskConf, environment
-from ramify.pipeline.dsl import Generator
 from ramify.pipeline.groups import Grouper, check_groupers, group_by_prefix
 from ramify.pipeline.scope import Scope
+
+if TYPE_CHECKING:
+    from ramify.pipeline.dsl import Generator
 
 
 @dataclass(frozen=True, slots=True, eq=False)

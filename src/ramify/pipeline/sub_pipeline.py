@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from ramify.pipeline.dsl import DSL, Generator
 from ramify.pipeline.names import check_task_key
 from ramify.pipeline.passing import Pass
 from ramify.pipeline.pipeline import Pipeline, check_generator, folder_of
@@ -13,14 +13,25 @@ from ramify.pipeline.scope import Scope
 from ramify.pipeline.task import Task
 from ramify.pipeline.waiting import Opening, wait_for_matching, wait_for_tasks
 
+if TYPE_CHECKING:
+    from ramify.pipeline.dsl import DSL, Generator
+
 
 class SubPipeline:
     """Made by `dsl.sub_pipeline(pipeline, prefix)`, to be yielded."""
 
-    def __init__(self, passing: Pass, generator: Generator, scope: Scope, name: str, place: Place) -> None:
+    def __init__(
+        self,
+        passing: Pass,
+        generator: Generator,
+        scope: Scope,
+        name: str,
+        place: Place,
+        make_dsl: Callable[[Pass, Scope], DSL],
+    ) -> None:
         self._passing = passing
         self.generator = generator
-        self.dsl = DSL(passing, scope)
+        self.dsl = make_dsl(passing, scope)
         self.prefix = scope.prefix
         self.name = name
         self.place = place
@@ -42,9 +53,16 @@ class SubPipeline:
         return f"<sub-pipeline {self.name} of {self.place}, prefix {self.prefix!r}>"
 
 
-def make_sub_pipeline(passing: Pass, outer: Scope, pipeline: Any, prefix: Any, place: Place) -> SubPipeline:
+def make_sub_pipeline(
+    passing: Pass,
+    outer: Scope,
+    pipeline: Any,
+    prefix: Any,
+    place: Place,
+    make_dsl: Callable[[Pass, Scope], DSL],
+) -> SubPipeline:
     """A pipeline keeps its own folders, configuration and variables; a bare generator has its own code folder
-    and the rest of the outer one.
+    and the rest of the outer one. `make_dsl` gives what its generator is called with.
     """
     check_task_key(f"{prefix}k" if isinstance(prefix, str) and prefix else prefix, place)
     full = outer.prefix + prefix
@@ -57,7 +75,7 @@ def make_sub_pipeline(passing: Pass, outer: Scope, pipeline: Any, prefix: Any, p
             pipeline.env_vars,
             outer=outer,
         )
-        return SubPipeline(passing, pipeline.generator, scope, pipeline.name, place)
+        return SubPipeline(passing, pipeline.generator, scope, pipeline.name, place, make_dsl)
     name = check_generator(pipeline)
     scope = Scope(full, folder_of(pipeline), None, outer.containers_dir, outer=outer)
-    return SubPipeline(passing, pipeline, scope, name, place)
+    return SubPipeline(passing, pipeline, scope, name, place, make_dsl)
