@@ -10,7 +10,7 @@ export VENV PYTHON
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench lock diagrams screenshots clean setup
+.PHONY: help demo test check lint format docs bench lock diagrams screenshots clean setup
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -23,13 +23,15 @@ test: setup ## set up what it needs and run every test
 	@scripts/services
 	$(PYTEST) -n $(WORKERS) -q
 
-check: setup ## format, lint, types, layers and the fast tests, in under a minute
+check: lint ## format, lint, types, layers and the fast tests, in under a minute
+	$(PYTEST) -n $(WORKERS) -q -m "not slow and not e2e and not service"
+
+lint: setup ## format, lint, types and layers
 	"$(VENV)/bin/ruff" format --check .
 	"$(VENV)/bin/ruff" check .
 	"$(VENV)/bin/mypy"
 	"$(VENV)/bin/lint-imports" --no-logo --no-cache
 	"$(VENV)/bin/lint-imports" --no-logo --no-cache --config scripts/cycles.toml
-	$(PYTEST) -n $(WORKERS) -q -m "not slow and not e2e and not service"
 
 format: setup ## put the source into its format, and mend what can be mended without thought
 	"$(VENV)/bin/ruff" check --fix-only --quiet .

@@ -141,6 +141,7 @@ def test_facts_that_json_does_not_have_are_kept_as_text(tmp_path: Path) -> None:
     assert "object" in catalogue.runs()[0]["facts"]["executor"]
 
 
+@pytest.mark.slow
 def test_several_processes_write_at_once(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     context = get_context("spawn")

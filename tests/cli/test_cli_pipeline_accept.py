@@ -37,6 +37,7 @@ def test_what_is_accepted_is_not_run_again(call: Call, changed: Path) -> None:
     assert again["jobs"] == [{"job_id": "one", "cause": None, "refusal": ""}]
 
 
+@pytest.mark.slow
 def test_the_pipeline_may_be_said_by_its_flag(
     call: Call, changed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,7 @@ def ran(here: Path) -> list[str]:
     return (here / "ran").read_text().split()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "steps", "holds"),
     [
@@ -104,6 +105,7 @@ def test_the_driver_restarts_what_failed(
     assert set(states(driver.here).values()) == {"completed"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_mended", [True, False])
 def test_waiting_ends_with_the_run(call: Call, driver: Driver, is_mended: bool) -> None:
     if is_mended:
@@ -119,6 +121,7 @@ def test_waiting_ends_with_the_run(call: Call, driver: Driver, is_mended: bool) 
     assert driver.process.wait(GUARD) == (0 if is_mended else 1)
 
 
+@pytest.mark.slow
 def test_what_did_not_fail_is_left_alone(call: Call, driver: Driver) -> None:
     said = call("restart", "good", "bad", "-pid", "i")
     assert said.code == 5 and "and good (" in said.err and str(driver.process.pid) in said.err
@@ -126,6 +129,7 @@ def test_what_did_not_fail_is_left_alone(call: Call, driver: Driver) -> None:
     assert ran(driver.here) == ["bad.0", "bad.1"]
 
 
+@pytest.mark.slow
 def test_a_request_that_the_driver_refuses_leaves_nothing(
     call: Call, driver: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

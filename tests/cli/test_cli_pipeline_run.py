@@ -85,6 +85,7 @@ def test_a_failed_task_is_1_and_the_rest_goes_on(
     assert set(states(flow / "i").values()) == {"completed"} and len(states(flow / "i")) == 6
 
 
+@pytest.mark.slow
 def test_reset_failed_begins_with_no_outputs(call: Call, project: Path) -> None:
     (project / "steps.py").write_text(
         "def flow(dsl):\n"
@@ -100,6 +101,7 @@ def test_reset_failed_begins_with_no_outputs(call: Call, project: Path) -> None:
         assert (project / instance / "output/t/f").read_text() == expected
 
 
+@pytest.mark.slow
 def test_what_is_stale_is_said_first_and_run_again(call: Call, flow: Path) -> None:
     assert call("run", "flow.py:pipeline", "-pid", "i").code == 0
     text = FLOW.replace("export n=20", "export n=30")
@@ -226,6 +228,7 @@ def test_flags_of_the_other_kind_are_refused(call: Call, flow: Path) -> None:
     assert call("run", "graph.py").code == 0
 
 
+@pytest.mark.slow
 def test_a_second_driver_is_refused_by_name(call: Call, project: Path) -> None:
     os.mkfifo(project / "go")
     (project / "slow.py").write_text(
@@ -251,6 +254,7 @@ def test_a_second_driver_is_refused_by_name(call: Call, project: Path) -> None:
     assert call("resume", "-pid", "i").code == 0  # the stale text of the lock hinders nobody
 
 
+@pytest.mark.slow
 def test_what_an_interrupt_ends_has_not_failed(call: Call, project: Path) -> None:
     os.mkfifo(project / "go")
     (project / "slow.py").write_text(
@@ -283,6 +287,7 @@ def test_a_schedule_looks_again_at_what_lies_outside(call: Call, project: Path) 
     assert "no list of seconds" in call("run", "outside.py:flow", "--sleep-schedule", "1,x").err
 
 
+@pytest.mark.slow
 def test_verbose_tells_each_task(call: Call, flow: Path) -> None:
     for flag, instance in (("-v", "i"), ("--vv", "j")):
         said = call("run", "flow.py:flow", "-pid", instance, flag)
@@ -300,6 +305,7 @@ def test_json_is_one_document(call: Call, flow: Path, monkeypatch: pytest.Monkey
     assert kind["number"] == 1 and kind["keys"] == ["part.2"] and "exit code 3" in kind["signature"]
 
 
+@pytest.mark.slow
 def test_on_a_terminal_groups_are_drawn(flow: Path) -> None:
     ours, theirs = pty.openpty()
     environ = {k: v for k, v in os.environ.items() if k not in ("CI", "NO_COLOR")}
@@ -328,6 +334,7 @@ def test_without_a_terminal_lines_are_plain(call: Call, flow: Path) -> None:
     assert "\x1b" not in said.out + said.err and "6/6 done" in said.err
 
 
+@pytest.mark.slow
 def test_keys_whose_names_are_written_in_quotes(call: Call, project: Path) -> None:
     (project / "odd.py").write_text(
         "def flow(dsl):\n"

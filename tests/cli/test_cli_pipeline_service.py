@@ -101,6 +101,7 @@ class Service:
         return self.process.wait(GUARD)
 
 
+@pytest.mark.slow
 def test_instances_of_two_kinds_and_a_bad_one(folders: Path, service: Service) -> None:
     (folders / "others/o2/bad").touch()
     for path in ("goods/g1", "others/o1", "others/o2"):
@@ -125,6 +126,7 @@ def test_instances_of_two_kinds_and_a_bad_one(folders: Path, service: Service) -
     assert service.end() == 0
 
 
+@pytest.mark.slow
 def test_the_end_leaves_tasks_running_and_the_next_waits_for_them(folders: Path, service: Service) -> None:
     instance = folders / "others/o1"
     for name in ("go", "end"):
@@ -142,12 +144,14 @@ def test_the_end_leaves_tasks_running_and_the_next_waits_for_them(folders: Path,
     assert (instance / ".ramify/slow/ramify.log").read_text().count(" completed") == 1
 
 
+@pytest.mark.slow
 def test_what_a_killed_service_was_running_is_taken_up(folders: Path, service: Service) -> None:
     set_instance_state(str(folders / "goods/g1"), "running")
     service.start("--exit-on-parent-death")
     assert service.hears("g1 was left running") and service.hears("g1 is completed")
 
 
+@pytest.mark.slow
 def test_logging_is_configured_by_a_file(folders: Path, service: Service) -> None:
     log = folders / "service.log"
     (folders / "logging.json").write_text(

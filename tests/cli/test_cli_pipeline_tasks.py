@@ -117,6 +117,7 @@ def test_looks_at_one_task_are_documents_too(call: Call, done: Path) -> None:
     assert call("task", "tail", "part.3", "--json").code == 2
 
 
+@pytest.mark.slow
 def test_execution_times_are_those_of_the_tasks_own_logs(call: Call, done: Path) -> None:
     told = call("report-execution-times", "--filter", "part.*", "--json").document["tasks"]
     assert [task["key"] for task in told] == [f"part.{i}" for i in range(4)]
@@ -124,6 +125,7 @@ def test_execution_times_are_those_of_the_tasks_own_logs(call: Call, done: Path)
     assert "5 tasks" in call("report-execution-times").out
 
 
+@pytest.mark.slow
 def test_a_task_is_run_by_hand(call: Call, done: Path) -> None:
     (done / "output/part.0/f.txt").unlink()
     assert call("task", "part.0", "--tail").out == "part 0\n"
@@ -135,6 +137,7 @@ def test_a_task_is_run_by_hand(call: Call, done: Path) -> None:
     assert states(done)["last"] == "completed"
 
 
+@pytest.mark.slow
 def test_a_task_runs_in_the_background_and_is_killed(call: Call, project: Path) -> None:
     (project / "slow.py").write_text(
         "def flow(dsl):\n"
@@ -204,6 +207,7 @@ def test_what_an_instance_still_needs_is_no_garbage(call: Call, done: Path) -> N
     assert codes and sorted(os.listdir(done / ".ramify/@run/outputs/.codes")) == codes
 
 
+@pytest.mark.slow
 def test_a_plan_knows_what_was_done_by_hand(call: Call, done: Path) -> None:
     (done / "mended").touch()
     assert call("task", "part.1", "--wait").code == 0
@@ -216,6 +220,7 @@ def test_a_plan_knows_what_was_done_by_hand(call: Call, done: Path) -> None:
     assert (done / ".ramify/part.1/ramify.log").read_text().count("step-started.0") == 2
 
 
+@pytest.mark.slow
 def test_what_was_done_by_hand_otherwise_is_run(call: Call, done: Path) -> None:
     (done / "mended").touch()
     assert call("task", "part.1", "--wait").code == 0

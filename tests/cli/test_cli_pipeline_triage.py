@@ -55,6 +55,7 @@ def test_the_most_frequent_kind_is_the_first() -> None:
     assert [(kind.number, kind.keys) for kind in kinds] == [(1, ("b", "c")), (2, ("d",)), (3, ("a",))]
 
 
+@pytest.mark.slow
 def test_one_kind_alone_is_restarted(call: Call, project: Path) -> None:
     (project / "many.py").write_text(MANY)
     ended = call("run", "many.py:flow", "-pid", "i", "-q")

@@ -16,7 +16,7 @@ from ramify.ports import Executor
 from ramify.testing.bench import RUN, Bench
 from ramify.testing.executors import ExecutorContract
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 START = None if sys.platform == "linux" else "spawn"
 
 

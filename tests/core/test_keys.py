@@ -24,6 +24,7 @@ keys = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(keys)
 def test_a_key_comes_back_as_it_was(key: object) -> None:
     try:

@@ -31,6 +31,7 @@ def three_waves(asked: list[str] | None = None) -> DAG:
     return dag
 
 
+@pytest.mark.slow
 def test_a_rule_that_is_put_off_twice_is_applied_once() -> None:
     asked: list[str] = []
     answers = iter([False, None, True])

@@ -110,6 +110,7 @@ def moved(given: Any, by: int) -> Any:
     return type(given)(moved(one, by) for one in given) if isinstance(given, list | tuple) else given + by
 
 
+@pytest.mark.slow
 def test_every_form_of_range_in_every_kind_of_array(dense: tuple[Any, int, str]) -> None:
     source, by, name = dense
     for (rows, row_numbers), (cols, col_numbers) in itertools.product(

@@ -296,6 +296,7 @@ def test_a_cycle_leaves_no_trace_on_disk(tmp_path: Path) -> None:
 # ---- sizes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [True, False], ids=["members", "arguments"])
 @pytest.mark.parametrize("backwards", [True, False])
 def test_long_chains_in_any_order(named: bool, backwards: bool) -> None:
@@ -313,6 +314,7 @@ def test_long_chains_in_any_order(named: bool, backwards: bool) -> None:
         seen.add(definition.id)
 
 
+@pytest.mark.slow
 def test_many_consumers_of_a_nested_dag_cost_their_sum() -> None:
     sub = DAG({n: Job(same) for n in range(1000)})
     dag = DAG({"s": sub, **{f"c{n}": Job(same, {"x": sub}) for n in range(1000)}})

@@ -36,6 +36,7 @@ def refuse(x: int) -> int:
     return x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("places", ["threads", "processes"])
 def test_a_map_makes_a_node_for_every_item(places: str) -> None:
     dag = DAG(use_processes=places == "processes")
@@ -234,6 +235,7 @@ def as_nodes(n: int) -> list[Any]:
     return [inner.submit(square, n, name="first"), n]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["memory", "disk"])
 def test_nodes_that_were_submitted_to_what_is_added_are_jobs(place: str, tmp_path: Path) -> None:
     dag = DAG()

@@ -51,6 +51,7 @@ def split(n: int) -> Extend:
     return Extend(dag, [dag[k] for k in range(n)], then=add_up)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_rules_add_jobs_whose_outputs_are_there(mode: str, tmp_path: Path) -> None:
     outputs = with_rules().evaluate(tmp_path / "exp", execution_mode=mode, max_workers=2)
@@ -59,6 +60,7 @@ def test_rules_add_jobs_whose_outputs_are_there(mode: str, tmp_path: Path) -> No
     assert (tmp_path / "exp/outputs/m/3.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_jobs_add_jobs(mode: str, tmp_path: Path) -> None:
     dag = DAG({"parts": Job(split, {"n": 4}, may_add=())})
@@ -76,6 +78,7 @@ def parts_and_offset(n: int) -> Extend:
     return Extend(dag, then=partial(added_up, offset=100))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_the_value_of_a_job_that_adds_may_be_all_that_it_adds(mode: str, tmp_path: Path) -> None:
     dag = DAG({n: Job(parts_and_offset, {"n": n}, may_add=()) for n in (0, 3)})
@@ -83,6 +86,7 @@ def test_the_value_of_a_job_that_adds_may_be_all_that_it_adds(mode: str, tmp_pat
     assert dict(outputs.items()) == {0: 100, 3: 105}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["thread", "subprocess"])
 def test_maps_of_maps_and_loops(mode: str, tmp_path: Path) -> None:
     dag = DAG()
@@ -172,6 +176,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", [-1, 0, 7, 13, 29])
 def test_a_run_whose_driver_was_killed_ends_in_the_same_graph(victim: int, tmp_path: Path) -> None:
     (tmp_path / "flow.py").write_text(textwrap.dedent(SCRIPT))
@@ -194,6 +199,7 @@ def test_a_run_whose_driver_was_killed_ends_in_the_same_graph(victim: int, tmp_p
     assert sorted(int(p.stem) for p in (folder / "n").glob("*.json")) == list(range(30))
 
 
+@pytest.mark.slow
 def test_rules_and_jobs_that_add_run_in_an_executor_of_the_user(tmp_path: Path) -> None:
     with ProcessPoolExecutor(2, get_context("forkserver")) as pool:
         assert with_rules().evaluate(tmp_path / "one", executor=pool)["total"] == 14
@@ -218,6 +224,7 @@ def unreadable() -> Extend:
     return Extend(DAG({"x": Job(square, {"i": Unreadable()})}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["thread", "process"])
 @pytest.mark.parametrize("other", [None, ()])
 def test_a_job_that_adds_and_does_not_say_so_fails_with_what_to_say(
@@ -229,6 +236,7 @@ def test_a_job_that_adds_and_does_not_say_so_fails_with_what_to_say(
     assert (tmp_path / "exp/outputs/b.json").exists()
 
 
+@pytest.mark.slow
 def test_a_growth_that_cannot_be_read_fails_its_job_alone(tmp_path: Path) -> None:
     dag = DAG({"a": Job(unreadable, may_add=()), "b": Job(four)})
     with pytest.raises(DAGExecutionError, match="job 'a' failed: OSError: it is read elsewhere"):
@@ -267,6 +275,7 @@ def gather_all(view: Any) -> None:
     view.submit(listed, [node.result for node in view.nodes(*keys)], name="seen")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["thread", "process"])
 def test_what_is_added_below_a_job_leaves_its_value_alone(mode: str, tmp_path: Path) -> None:
     dag = DAG({"a": Job(four)})

@@ -65,6 +65,7 @@ def cut(run: Path, lines: int, half: bool) -> None:
     (run.parents[1] / "outputs").mkdir()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("half", [False, True])
 def test_a_run_goes_on_from_every_line_of_its_journal(half: bool, tmp_path: Path) -> None:
     run = evaluated(tmp_path / "whole")

@@ -129,6 +129,7 @@ def test_a_link_that_leads_back_up_is_followed_once(tmp_path: Path) -> None:
     assert get_job_states(tmp_path) == {"g/1": "succeeded"}
 
 
+@pytest.mark.slow
 def test_paths_with_spaces_and_other_letters_relative_and_moved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,6 +247,7 @@ def test_what_cannot_travel_is_named_with_what_pickle_said(tmp_path: Path, value
         DAG({"a": Job(same, {"x": value})}).materialize(tmp_path / "plan")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("core", [1, Job(same, {"x": 1})])
 def test_what_is_nested_too_deeply_is_told_so(tmp_path: Path, core: Any) -> None:
     value = core
@@ -358,6 +360,7 @@ class Box:
     held: Any
 
 
+@pytest.mark.slow
 def test_a_box_of_a_test_module_travels(tmp_path: Path) -> None:
     dag = DAG({"a": Job(same, {"x": Box(Job(same, {"x": 5}))})})
     assert dag.evaluate(tmp_path, execution_mode="subprocess")["a"] == Box(5)

@@ -256,6 +256,7 @@ class Large:
     nbytes = 2_000_000
 
 
+@pytest.mark.slow
 def test_a_large_value_stays_as_long_as_somebody_has_its_node() -> None:
     import gc
     import weakref
@@ -285,6 +286,7 @@ def test_a_large_value_stays_as_long_as_somebody_has_its_node() -> None:
         dag.nodes_by_name[next(iter(dag.nodes_by_name))].result()
 
 
+@pytest.mark.slow
 def test_a_long_chain_is_let_go_without_recursion() -> None:
     dag = DAG()
     node = dag.submit(lambda: 0)
@@ -295,6 +297,7 @@ def test_a_long_chain_is_let_go_without_recursion() -> None:
     dag.wait(GUARD)
 
 
+@pytest.mark.slow
 def test_twenty_thousand_into_one() -> None:
     dag = DAG()
     total = dag.submit(sum, [dag.submit(int, 1) for _ in range(20_000)])
@@ -415,6 +418,7 @@ def test_calls_of_tasks_are_nodes() -> None:
         delayed(5)  # type: ignore[call-overload]  # that is the point
 
 
+@pytest.mark.slow
 def test_five_thousand_deep() -> None:
     step = delayed(lambda x: x + 1)
     node = step(0)

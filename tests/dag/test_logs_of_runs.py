@@ -433,6 +433,7 @@ def test_a_report_of_completion_checks_whose_node_it_is() -> None:
         other.report_node_complete(node)
 
 
+@pytest.mark.slow
 def test_the_record_is_written_while_a_node_hangs() -> None:
     """Not only at the end: what has not changed for a second is on disk."""
     gate = threading.Event()

@@ -119,6 +119,7 @@ def test_why_tells_that_a_rule_was_cancelled() -> None:
     assert dag.why("late") == "the rule 'late' was cancelled"
 
 
+@pytest.mark.slow
 def test_thousands_of_closures_that_wait_cost_no_more_than_those_that_are_near() -> None:
     """Each rule waits for a scope of its own, and may add a node of its own; once this took minutes."""
     many = 2000

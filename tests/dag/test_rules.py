@@ -301,6 +301,7 @@ def test_a_waiting_rule_is_asked_only_when_something_it_reads_changes() -> None:
     assert len(asked) <= 2
 
 
+@pytest.mark.slow
 def test_a_deep_chain_grown_node_by_node() -> None:
     depth = 2000
     dag = DAG()

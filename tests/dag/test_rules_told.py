@@ -148,6 +148,7 @@ def test_to_stop_growing_is_no_refusal(tmp_path: Path) -> None:
     assert json.loads(ends[-1])[1]["unfired"]["one"].startswith("waits for leave to grow")
 
 
+@pytest.mark.slow
 def test_a_growth_that_is_put_off_keeps_the_barrier() -> None:
     """Somebody will be asked again: the rule is not one that can never fire."""
     dag = DAG()
@@ -180,6 +181,7 @@ def test_why_of_a_live_rule_that_failed() -> None:
     assert dag.why("x") == "the rule 'x' failed: KeyError: 'broken'"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ramify.errors.RamifyWarning")
 def test_very_many_rules_that_never_fired_are_all_named(tmp_path: Path) -> None:
     dag = DAG({"a": Job(four)})

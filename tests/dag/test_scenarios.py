@@ -70,6 +70,7 @@ def calls(path: Path) -> int:
 # 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_one_job_to_disk(tmp_path: Path, mode: str) -> None:
     result = DAG({"a": Job(square, {"x": 3})}).evaluate(tmp_path / "run", execution_mode=mode)
@@ -82,6 +83,7 @@ def test_one_job_to_disk(tmp_path: Path, mode: str) -> None:
 # 2, 3
 
 
+@pytest.mark.slow
 def test_a_grid_and_a_summary(tmp_path: Path) -> None:
     values = [("m1", "train"), ("m1", "test"), ("m2", "train")]
     dag = DAG({"scores": ParametrizedJob(metric, ["model", "split"], values, {"base": 10})})
@@ -100,6 +102,7 @@ def test_a_grid_and_a_summary(tmp_path: Path) -> None:
 # 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_a_consumer_gets_its_producer_in_every_mode(tmp_path: Path, mode: str) -> None:
     producer = Job(lambda: 2)
@@ -135,6 +138,7 @@ def test_the_later_form_with_executor_second(tmp_path: Path) -> None:
 # 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_a_failure_tells_the_truth(tmp_path: Path, mode: str) -> None:
     dag = DAG({"a": Job(lambda: 1), "b": Job(fail), "c": Job(lambda: 3)})
@@ -228,6 +232,7 @@ def test_the_parts_of_a_plan_make_the_jobs_output(tmp_path: Path) -> None:
 # 13
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_everything_and_resumes(tmp_path: Path) -> None:
     script = tmp_path / "flow.py"
     script.write_text(
@@ -291,6 +296,7 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["process", "subprocess"])
 def test_a_killed_worker_is_its_jobs_failure(tmp_path: Path, mode: str) -> None:
     dag = DAG({"a": Job(square, {"x": 1}), "b": Job(die), "c": Job(square, {"x": 1})})
@@ -304,6 +310,7 @@ def test_a_killed_worker_is_its_jobs_failure(tmp_path: Path, mode: str) -> None:
 # 14
 
 
+@pytest.mark.slow
 def test_a_large_grid_and_a_long_chain(tmp_path: Path) -> None:
     grid = ParametrizedJob(lambda p: p, ["p"], [(n,) for n in range(2000)])
     out = DAG({"g": grid, "n": Job(lambda g: len(g), {"g": grid})}).evaluate(
@@ -337,6 +344,7 @@ def odd() -> None:
     raise TwoWords("one", "two")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_what_may_be_an_argument(tmp_path: Path, mode: str) -> None:
     grid = ParametrizedJob(lambda p, q: f"{p}{q}", ["p", "q"], [(1, "a"), ("x", 2.5), ("x", 1)])
@@ -401,6 +409,7 @@ def test_a_group_is_only_what_the_plan_says(tmp_path: Path) -> None:
     assert list(out["g"]) == [4, 1, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_odd_errors_are_told_whole(tmp_path: Path, mode: str) -> None:
     with pytest.raises(DAGExecutionError) as caught:

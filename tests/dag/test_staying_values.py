@@ -53,6 +53,7 @@ def test_nodes_of_threads_and_stages_get_the_values_themselves(read_in: list[int
     assert [size_of(one) for one in stage.result()] == [2, 3]
 
 
+@pytest.mark.slow
 def test_the_file_of_a_large_value_goes_when_nobody_needs_it() -> None:
     dag = DAG(use_processes=True, max_workers=1)
     node: Node[Any] = dag.submit(Loud, LARGE, download_results=False)
@@ -109,6 +110,7 @@ def test_what_cannot_travel_leaves_no_file() -> None:
     assert isinstance(bad.error, TypeError) and files_of(dag) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", [{"use_processes": False}, {"mode": "batch"}])
 def test_elsewhere_it_changes_nothing(
     where: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -129,6 +129,7 @@ def modules() -> list[str]:
     return sorted(module.name for module in found if not module.name.endswith("__main__"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", modules())
 def test_examples_of_docstrings_hold(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -32,6 +32,7 @@ def ran(target: str, folder: Path, *options: str) -> subprocess.CompletedProcess
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=GUARD, check=False)
 
 
+@pytest.mark.slow
 def test_it_runs_from_the_shell(flow: Any, tmp_path: Path) -> None:
     done = ran(str(FLOW), tmp_path)
     assert done.returncode == 0, done.stderr
@@ -60,6 +61,7 @@ def test_the_merge_has_every_file_of_its_sample(flow: Any) -> None:
         )
 
 
+@pytest.mark.slow
 def test_a_damaged_file_fails_alone_and_the_run_has_failed(flow: Any, tmp_path: Path) -> None:
     dag: DAG = flow.damaged()
     dag.compute()

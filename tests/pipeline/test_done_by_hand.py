@@ -202,6 +202,7 @@ def test_what_failed_runs_again_when_what_it_takes_is_another(here: Path) -> Non
     assert ran(here) == ["two", "two"]
 
 
+@pytest.mark.slow
 def test_what_failed_runs_again_when_its_function_is_mended(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

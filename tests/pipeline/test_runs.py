@@ -79,6 +79,7 @@ def test_nothing_runs_again_that_still_holds(instance: Path) -> None:
     assert ran(instance) == []
 
 
+@pytest.mark.slow
 def test_a_changed_snippet_runs_its_tasks_and_what_comes_out_otherwise(instance: Path) -> None:
     run_pipeline(chunked(), instance)
     ran(instance)
@@ -128,6 +129,7 @@ def failing(works: bool) -> Generator:
     return flow
 
 
+@pytest.mark.slow
 def test_a_failed_step_is_where_a_restart_begins(tmp_path: Path) -> None:
     with pytest.raises(DAGExecutionError) as told:
         run_pipeline(failing(False), tmp_path)
@@ -245,6 +247,7 @@ def test_limits_and_priorities_hold_for_tasks(tmp_path: Path) -> None:
     assert (tmp_path / "ran").read_text().split() == [f"t{n}" for n in (5, 4, 3, 2, 1, 0)]
 
 
+@pytest.mark.slow
 def test_a_task_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     def flow(dsl: Any) -> Iterator[Any]:
         yield dsl.task("slow", TaskConf(timeout=0.2)).calls("sleep 600")()
@@ -266,6 +269,7 @@ run_pipeline(flow, "instance", jobs=2)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_ends_its_tasks_with_all_that_they_started(number: int, tmp_path: Path) -> None:
     (tmp_path / "flow.py").write_text(INTERRUPTED)

@@ -27,6 +27,7 @@ def odd(tmp_path):
     return Instance(tmp_path / "my run é")
 
 
+@pytest.mark.slow
 def test_the_script_runs_the_task_again(odd):
     conf = TaskConf(extra_env={"more": "$__task_key!"})
     made = task(
@@ -48,6 +49,7 @@ def test_the_script_tells_a_failure(odd):
     assert "exit code 3" in told.stderr and "why" in told.stderr
 
 
+@pytest.mark.slow
 def test_ps_and_kill(odd, tmp_path):
     made = task(python("task_functions:double"), inputs=[Input("x", "int", 1)], outputs=[int_out("r")])
     run(made, odd)

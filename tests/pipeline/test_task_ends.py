@@ -81,6 +81,7 @@ def pids_in(path):
     return [int(word) for word in read(path).split()]
 
 
+@pytest.mark.slow
 def test_kill_ends_the_whole_tree(instance, fifo, tmp_path, monkeypatch):
     monkeypatch.setattr(step_process, "PATIENCE", 0.2)
     wait = in_thread(tree(fifo, tmp_path / "pids"), instance)
@@ -95,6 +96,7 @@ def test_kill_ends_the_whole_tree(instance, fifo, tmp_path, monkeypatch):
     assert not instance.kill("t1")
 
 
+@pytest.mark.slow
 def test_a_timeout_ends_the_step(instance, fifo, tmp_path, monkeypatch):
     monkeypatch.setattr(step_process, "PATIENCE", 0.2)
     wait = in_thread(tree(fifo, tmp_path / "pids"), instance, timeout=0.3)
@@ -105,6 +107,7 @@ def test_a_timeout_ends_the_step(instance, fifo, tmp_path, monkeypatch):
     await_gone(pids_in(tmp_path / "pids"))
 
 
+@pytest.mark.slow
 def test_a_timeout_of_a_python_step(instance, fifo):
     wait = in_thread(
         task(python("task_functions:sleeps"), inputs=[Input("started", "str", fifo)]), instance, timeout=1.0

@@ -131,6 +131,7 @@ def test_a_changed_module_is_imported_again(tmp_path, monkeypatch, instance):
         pool.retire()
 
 
+@pytest.mark.slow
 def test_an_import_that_starts_a_thread_gets_an_interpreter_of_its_own(tmp_path, monkeypatch, instance):
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "threaded_functions.py").write_text(

@@ -62,6 +62,7 @@ def test_between_the_steps_of_one_task(instance, value):
         assert file.read() == value.encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", HOSTILE)
 def test_task_env_is_read_back_exactly(place, value):
     made = task(bash("true"), key="it's $1", inputs=[Input("v", "str", value)])

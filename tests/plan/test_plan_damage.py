@@ -76,6 +76,7 @@ def damages(data: bytes, name: str) -> list[bytes]:
     return damaged
 
 
+@pytest.mark.slow
 def test_all_damage_is_told(whole: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(whole, tmp_path / "copy"))
     use(copy)

@@ -90,6 +90,7 @@ def test_cancel_stops_what_runs_and_says_who_asked(tmp_path: Path) -> None:
     assert RunView(run.folder).status == "CANCELLED"
 
 
+@pytest.mark.slow
 def test_without_force_what_runs_may_finish(tmp_path: Path) -> None:
     jobs = gates(tmp_path, "a")
     dag = DAG({**jobs, "after": Job(gate_jobs.follow, {"value": jobs["a"]})})
@@ -100,6 +101,7 @@ def test_without_force_what_runs_may_finish(tmp_path: Path) -> None:
     assert run.error.completed_jobs == {"a"} and run.error.not_started_jobs == {"after"}
 
 
+@pytest.mark.slow
 def test_chosen_jobs_are_given_up_and_the_rest_goes_on(tmp_path: Path) -> None:
     jobs = gates(tmp_path, "a", "b")
     dag = DAG({**jobs, "x": Job(gate_jobs.follow, {"value": jobs["a"]})})
@@ -117,6 +119,7 @@ def test_chosen_jobs_are_given_up_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert view.job("a").note == "not needed"
 
 
+@pytest.mark.slow
 def test_failed_jobs_are_tried_again_while_the_run_goes_on(tmp_path: Path) -> None:
     failing = Job(gate_jobs.fails_until, {"folder": str(tmp_path), "name": "mended"})
     dag = DAG({"bad": failing, "x": Job(gate_jobs.follow, {"value": failing}), **gates(tmp_path, "a")})
@@ -129,6 +132,7 @@ def test_failed_jobs_are_tried_again_while_the_run_goes_on(tmp_path: Path) -> No
     assert RunView(run.folder).job("bad").attempts == 2
 
 
+@pytest.mark.slow
 def test_a_cancelled_run_that_still_works_goes_on_again(tmp_path: Path) -> None:
     jobs = gates(tmp_path, "a")
     dag = DAG({**jobs, "after": Job(gate_jobs.follow, {"value": jobs["a"]})})
@@ -139,6 +143,7 @@ def test_a_cancelled_run_that_still_works_goes_on_again(tmp_path: Path) -> None:
     assert run.error is None and run.outputs is not None and run.outputs["after"] == "a!"
 
 
+@pytest.mark.slow
 def test_nothing_to_try_again_is_no_mistake(tmp_path: Path) -> None:
     with going(DAG(gates(tmp_path, "a")), tmp_path, "a") as run:
         told = ask(run.folder, Retry(jobs=["a"]), GUARD)
@@ -146,6 +151,7 @@ def test_nothing_to_try_again_is_no_mistake(tmp_path: Path) -> None:
     assert run.error is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -226,6 +232,7 @@ def test_a_request_that_came_too_late_is_taken_back(tmp_path: Path, monkeypatch:
     assert os.listdir(folder / CONTROL) == []
 
 
+@pytest.mark.slow
 def test_what_an_earlier_driver_left_is_refused_not_done(tmp_path: Path) -> None:
     from ramify import resume
 
@@ -250,6 +257,7 @@ def test_a_run_in_one_thread_takes_requests_between_jobs(tmp_path: Path) -> None
     assert len(run.controls()) == 1 and not (tmp_path / "b.begun").exists()
 
 
+@pytest.mark.slow
 def test_only_chosen_jobs_of_a_run_that_is_over(tmp_path: Path) -> None:
     from ramify import resume
 

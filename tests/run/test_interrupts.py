@@ -115,6 +115,7 @@ def test_a_job_that_raises_keyboard_interrupt_ends(workers: int) -> None:
             run.start()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["thread", "subprocess", "process"])
 def test_a_job_that_raises_keyboard_interrupt_fails(mode: str, tmp_path: Path) -> None:
     dag = DAG(nodes={"a": Job(jobs.raise_keyboard_interrupt, {}), "b": Job(jobs.done, {"value": 1})})
@@ -189,6 +190,7 @@ def test_what_was_told_before_ctrl_c_counts(tmp_path: Path, monkeypatch: pytest.
     assert {j.job_id: j.status for j in view(tmp_path / "exp").jobs()} == {"a": "COMPLETED", "b": "CANCELLED"}
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_threads_write_their_parts(tmp_path: Path) -> None:
     """The parts of abandoned threads are in nobody's way, not even of a run that follows at once."""
     dag = DAG(nodes={"g": ParametrizedJob(jobs.done, ["value"], [(n,) for n in range(40)])})
@@ -217,6 +219,7 @@ def test_ctrl_c_while_threads_write_their_parts(tmp_path: Path) -> None:
     assert hits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_signal_during_a_job_of_this_thread(name: str, code: int, tmp_path: Path) -> None:
     script = tmp_path / "flow.py"
@@ -259,6 +262,7 @@ def test_runs_in_two_threads_at_once(tmp_path: Path) -> None:
             assert Path(str(job.log)).read_text() == f"{job.job_id[2:]}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inner", ["thread", "subprocess"])
 @pytest.mark.parametrize("outer", ["thread", "process"])
 def test_a_run_inside_a_job(outer: str, inner: str, tmp_path: Path) -> None:

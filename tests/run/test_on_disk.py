@@ -96,6 +96,7 @@ def test_retries_run_again_and_each_attempt_has_its_log(mode: str, tmp_path: Pat
     assert texts == ["attempt 1\n", "attempt 2\n", "attempt 3\n"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_a_job_that_takes_too_long_fails_and_the_others_go_on(mode: str, tmp_path: Path) -> None:
     dag = dag_of(a=Job(jobs.hang, {}, timeout=0.3), b=Job(jobs.done, {"value": 2}))
@@ -107,6 +108,7 @@ def test_a_job_that_takes_too_long_fails_and_the_others_go_on(mode: str, tmp_pat
     assert "0.3 s" in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", PROCESSES)
 @pytest.mark.parametrize(
     ("func", "fact", "value"),
@@ -127,12 +129,14 @@ def test_a_worker_that_dies_is_that_jobs_failure(
     assert Path(str(caught.value.log)).read_text().startswith("last words")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", PROCESSES)
 def test_a_worker_that_dies_is_tried_again(mode: str, tmp_path: Path) -> None:
     dag = dag_of(a=Job(jobs.die_once, {"folder": str(tmp_path)}, retries=1))
     assert dag.evaluate(tmp_path / "exp", execution_mode=mode)["a"] == "alive"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_system_exit_is_a_failure_of_the_job(mode: str, tmp_path: Path) -> None:
     dag = dag_of(a=Job(jobs.leave, {}))
@@ -141,6 +145,7 @@ def test_system_exit_is_a_failure_of_the_job(mode: str, tmp_path: Path) -> None:
     assert isinstance(caught.value.cause, SystemExit)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", ["red", "two_arguments", "unpicklable", "no_text", "nested"])
 def test_odd_exceptions_are_reported_whole(mode: str, name: str, tmp_path: Path) -> None:
@@ -221,6 +226,7 @@ def test_with_two_workers_the_longest_way_goes_first(tmp_path: Path) -> None:
     assert started[0] == "x"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_jobs_share_what_they_ask_for(mode: str, tmp_path: Path) -> None:
     """Four jobs ask for one of two licences each: never three at a time."""
@@ -241,6 +247,7 @@ def test_asking_for_more_than_there_is_is_said_before_anything_runs(tmp_path: Pa
     assert not (tmp_path / "exp" / "outputs").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_job_resources_without_an_executor_mean_what_they_can(tmp_path: Path) -> None:
     dag = dag_of(a=Job(jobs.hang, {}), b=Job(jobs.done, {"value": 1}))
@@ -308,6 +315,7 @@ def test_completed_outputs_are_kept_and_told(tmp_path: Path) -> None:
     assert {j.job_id: j.state for j in view(tmp_path / "exp").jobs()} == {"a": "succeeded", "b": "reused"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 4])
 def test_coroutines_run_on_one_loop_and_can_be_stopped(workers: int, tmp_path: Path) -> None:
     dag = dag_of(a=Job(jobs.async_done, {"value": 1}), b=Job(jobs.async_done, {"value": 2}))
@@ -338,6 +346,7 @@ def test_the_view_tells_times_in_order(tmp_path: Path) -> None:
     assert seen.resolve("a") == "a"
 
 
+@pytest.mark.slow
 def test_the_journal_can_be_cut_at_any_byte(tmp_path: Path) -> None:
     dag = dag_of(a=Job(jobs.done, {"value": 1}))
     dag["b"] = Job(jobs.fail, {"after": dag["a"]})

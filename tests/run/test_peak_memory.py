@@ -109,11 +109,13 @@ def peak_of(call: str, folder: Path) -> float:
     return int(done.stdout) / MEGABYTE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_chain_in_memory_takes_two_of_its_arrays(workers: int, tmp_path: Path) -> None:
     assert peak_of(f"chain_in_memory({workers})", tmp_path) < 150
 
 
+@pytest.mark.slow
 def test_the_measurement_sees_a_chain_that_is_kept(tmp_path: Path) -> None:
     assert peak_of("chain_in_memory(0, keep='all')", tmp_path) > 18 * ARRAY
 

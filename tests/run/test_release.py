@@ -312,6 +312,7 @@ def test_a_finalizer_may_release_in_the_middle_of_anything() -> None:
     assert seen.alive() == []
 
 
+@pytest.mark.slow
 def test_a_handle_that_goes_lets_the_value_go() -> None:
     class Handle:
         def __init__(self, run: MemoryRun, node: int) -> None:
@@ -397,6 +398,7 @@ def random_run(random: Random, run: MemoryRun, make: Callable[..., Any]) -> tupl
     return used, kept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", WORKERS)
 def test_in_any_graph_exactly_what_is_needed_stays(workers: int) -> None:
     random = Random(workers)
@@ -423,6 +425,7 @@ def test_in_any_graph_exactly_what_is_needed_stays(workers: int) -> None:
         check(run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("limit", [0, 20_000, 60_000])
 def test_with_a_limit_any_graph_gives_the_same_values(workers: int, limit: int, spill_home: Path) -> None:

@@ -335,6 +335,7 @@ def sleeper() -> None:
     time.sleep(GUARD)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["thread", "subprocess"])
 def test_a_job_with_a_strategy_of_its_own(mode: str, tmp_path: Path) -> None:
     strategy = RetryStrategy(3, RetryPolicy.ON_TRANSIENT_ERROR, Backoff("10ms", 2), "'call' in message")
@@ -358,6 +359,7 @@ def test_a_function_as_expression_is_refused_where_it_would_have_to_be_written(t
         DAG({"a": Job(sleeper)}).evaluate(tmp_path / "exp", retries=strategy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["thread", "subprocess", "process"])
 def test_a_run_on_disk_past_its_deadline(mode: str, tmp_path: Path) -> None:
     dag = DAG({"a": Job(sleeper)})

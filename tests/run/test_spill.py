@@ -185,6 +185,7 @@ def spilled(spill_home: Path, **options: Any) -> tuple[MemoryRun, Path]:
     return run, folder
 
 
+@pytest.mark.slow
 def test_the_folder_goes_with_the_run(spill_home: Path) -> None:
     run, folder = spilled(spill_home)
     assert [file.stat().st_size > 9_000 for file in folder.iterdir()] == [True]

@@ -244,6 +244,7 @@ def test_where_there_is_no_thread_at_all_it_is_said(monkeypatch: pytest.MonkeyPa
 # ---- coroutines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["async_stubborn", "async_deaf"])
 def test_a_coroutine_that_will_not_end_is_let_go(name: str, tmp_path: Path) -> None:
     flag = tmp_path / "flag"
@@ -258,6 +259,7 @@ def test_a_coroutine_that_will_not_end_is_let_go(name: str, tmp_path: Path) -> N
         flag.touch()
 
 
+@pytest.mark.slow
 def test_closing_by_force_does_not_wait_for_a_blocked_loop() -> None:
     running, free = threading.Event(), threading.Event()
 
@@ -286,6 +288,7 @@ def test_inside_a_running_loop_coroutines_run_as_well(workers: int, tmp_path: Pa
 # ---- what is written, and when
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_a_job_is_written_down_before_it_begins(mode: str, tmp_path: Path) -> None:
     """Another process that reads the journal while a job runs sees it running."""
@@ -293,6 +296,7 @@ def test_a_job_is_written_down_before_it_begins(mode: str, tmp_path: Path) -> No
     assert dag.evaluate(tmp_path / "exp", execution_mode=mode, name="r")["a"] == ["RUNNING", "running"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["thread", "process"])
 def test_many_into_one_and_long_chains(mode: str, tmp_path: Path) -> None:
     count = 20_000 if mode == "thread" else 200
@@ -332,6 +336,7 @@ def test_a_closed_pool_is_said_by_name(tmp_path: Path) -> None:
     assert "after shutdown" in str(caught.value.cause)
 
 
+@pytest.mark.slow
 def test_an_executor_that_never_answers_is_left_after_the_timeout(tmp_path: Path) -> None:
     from concurrent.futures import Executor, Future
 

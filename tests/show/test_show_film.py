@@ -116,6 +116,7 @@ def test_what_a_node_adds_hangs_on_it_and_gathers_are_seen_through(tmp_path: Pat
 # ---- the page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [None, 6])
 def test_the_page_says_of_each_frame_what_its_picture_shows(tmp_path: Path, limit: int | None) -> None:
     film = waves(tmp_path, limit, waves=2, each=20, fails=["map/1/3"])
@@ -219,6 +220,7 @@ def test_a_gif_shows_what_is_there_only(tmp_path: Path) -> None:
     assert used[0] < used[-1]
 
 
+@pytest.mark.slow
 def test_large_graphs_are_made_smaller_in_a_gif(tmp_path: Path) -> None:
     film = waves(tmp_path, waves=1, each=200)
     with Image.open(io.BytesIO(draw_gif(film._scene, film[-1:]))) as image:
@@ -254,6 +256,7 @@ def test_dashes_cover_their_share() -> None:
     assert far == pytest.approx(60, abs=3)
 
 
+@pytest.mark.slow
 def test_five_thousand_nodes_are_folded_once(tmp_path: Path) -> None:
     told = timeline(RunView(write_waves(tmp_path, waves=10, each=500)))
     film = Film(Scene(told), told.frames())

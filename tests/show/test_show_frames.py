@@ -85,6 +85,7 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Timeline:
     return Timeline(write_waves(tmp_path_factory.mktemp("long"), waves=5, each=7))
 
 
+@pytest.mark.slow
 @given(count=st.integers(1, 60))
 def test_no_more_frames_than_asked_for(long: Timeline, count: int) -> None:
     every = frames(long, count=1000)

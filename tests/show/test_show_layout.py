@@ -46,6 +46,7 @@ def check_routes(parents: list[list[int]], layout: Layout, sizes: list[float]) -
                     assert abs(at - place) >= sizes[node] / 2
 
 
+@pytest.mark.slow
 @given(random_parents(), st.integers(0, 99))
 def test_random_graphs(parents: list[list[int]], seed: int) -> None:
     chance = random.Random(seed)
@@ -56,6 +57,7 @@ def test_random_graphs(parents: list[list[int]], seed: int) -> None:
     assert layered(parents, sizes, 2.0) == layout
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.integers(0, 11), max_size=4), min_size=12, max_size=12))
 def test_graphs_with_cycles(parents: list[list[int]]) -> None:
     order, edges = acyclic(parents)
@@ -149,6 +151,7 @@ def tangled(size: int, edges: int, reach: int) -> list[list[int]]:
     return parents
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize(
     "parents",

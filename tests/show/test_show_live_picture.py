@@ -146,6 +146,7 @@ def test_a_figure_follows_its_updates(plotly: Any) -> None:
     assert {trace.name for trace in view.figure.data[2:] if trace.showlegend} == {"Completed (2)"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("kernel")
 def test_in_a_notebook_the_figure_is_a_widget(plotly: Any) -> None:
     pytest.importorskip("anywidget", reason="the extra notebook is not installed")

@@ -59,6 +59,7 @@ def test_a_group_has_the_edges_of_its_nodes_and_says_what_they_are() -> None:
     assert end == Shape("e", "end", "Parent Failed", ("1",))
 
 
+@pytest.mark.slow
 @given(random_parents(), st.lists(NAMES, min_size=24, max_size=24), st.integers(1, 12))
 def test_folding_loses_no_node_and_no_edge(parents: list[list[int]], names: list[str], limit: int) -> None:
     shapes = shapes_of(parents, names)
@@ -70,6 +71,7 @@ def test_folding_loses_no_node_and_no_edge(parents: list[list[int]], names: list
     assert all(parent in ids and parent != shape.id for shape in folded for parent in shape.parents)
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_fold() -> None:
     shapes = [Shape(str(n), f"f ({n})", "Completed", (str(n - 1),) if n else ()) for n in range(100_000)]
     (group,) = fold(shapes)

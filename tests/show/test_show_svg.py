@@ -42,6 +42,7 @@ def linked(drawn: Drawn) -> set[tuple[str, str]]:
     return {(start, end) for start, end, _ in drawn.edges if start and end}
 
 
+@pytest.mark.slow
 @given(random_parents(), st.lists(NAMES, min_size=24, max_size=24))
 def test_random_graphs_with_random_names(parents: list[list[int]], names: list[str]) -> None:
     drawn = check_picture(shapes_of(parents, names))
@@ -99,6 +100,7 @@ def test_a_cycle_can_be_drawn() -> None:
     assert len(check_picture(shapes).edges) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(30)
 def test_five_thousand_nodes_in_full_and_folded() -> None:
     chance = random.Random(2)

@@ -344,6 +344,7 @@ def test_root_is_part_of_the_fingerprint(project):
     assert deep.parts.items() == shallow.parts.items() and deep.digest != shallow.digest
 
 
+@pytest.mark.slow
 def test_the_same_in_every_process_however_it_is_started(project):
     project.load("count")
     text = project.files["flow"] + (

@@ -14,6 +14,7 @@ from edited_projects import Edit, edited, see, tried
 SEEN = ("imports", "late_imports", "decorators", "classes", "values", "functions")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edit", [edit for table in SEEN for edit in tried(table)])
 def test_an_edit_is_seen(folder: Path, edit: Edit) -> None:
     before, after = see(folder, edit.files), see(folder, edited(edit))

@@ -33,6 +33,7 @@ def codes(code: CodeType, name: str = "") -> Iterator[tuple[str, bytes]]:
             yield from codes(held, inner)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 def test_formatting_changes_nothing(module: str) -> None:
     source = source_of(module)
@@ -41,6 +42,7 @@ def test_formatting_changes_nothing(module: str) -> None:
     assert len(written) > 5 and written == again
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["argparse", "difflib", "shutil"])
 def test_each_condition_counts(module: str) -> None:
     tree = ast.parse(source_of(module))

@@ -44,6 +44,7 @@ def digests_in_child(folder: Path, seed: str, way: str) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 def test_seed_of_hashes_folder_and_way_of_starting_change_nothing(tmp_path: Path) -> None:
     first = digests_in_child(tmp_path / "one", "1", "import")
     assert len(first) > 300 and len(set(first.values())) > 250

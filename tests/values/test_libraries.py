@@ -313,6 +313,7 @@ def test_the_import_is_light():
     assert run("import sys, ramify.values, ramify.stores.folder\n" + code) == "set()"
 
 
+@pytest.mark.slow
 def test_without_pyarrow_a_frame_takes_the_next_encoder_and_reading_parquet_says_what_to_install(tmp_path):
     serialize(pd.DataFrame({"a": [1, 2]}), tmp_path / "parquet")
     code = f"""

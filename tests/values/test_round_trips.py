@@ -229,6 +229,7 @@ def test_deep_nesting_takes_the_next_encoder_and_is_no_crash(tmp_path):
     assert back == deep
 
 
+@pytest.mark.slow
 def test_nesting_beyond_any_encoder_is_told(tmp_path):
     deep = []
     for _ in range(200_000):
@@ -240,6 +241,7 @@ def test_nesting_beyond_any_encoder_is_told(tmp_path):
         deep = deep.pop()
 
 
+@pytest.mark.slow
 def test_doubling_tuples_do_not_explode(tmp_path):
     value = (1,)
     for _ in range(60):
@@ -304,6 +306,7 @@ anything = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(value=plain | anything)
 def test_any_plain_value(value, tmp_path_factory):
@@ -324,6 +327,7 @@ keys = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(value=st.dictionaries(keys, st.integers() | st.dictionaries(keys, st.text(), max_size=3), max_size=6))
 def test_any_dict_keeps_its_keys_and_their_order(value, tmp_path_factory):

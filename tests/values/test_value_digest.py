@@ -269,6 +269,7 @@ def test_what_has_no_digest_is_named(make, path):
     assert isinstance(caught.value, TypeError)
 
 
+@pytest.mark.slow
 def test_depth_costs_no_stack():
     nest = []
     for _ in range(50_000):
@@ -282,6 +283,7 @@ def test_shared_objects_are_digested_once():
     assert digest_value(sharing(200)) != digest_value(sharing(201))
 
 
+@pytest.mark.slow
 def test_tangles_are_refused():
     nodes = [[] for _ in range(30)]
     for node in nodes:
@@ -350,6 +352,7 @@ def reordered(value):
     return frozenset(sorted(value, key=repr)) if isinstance(value, frozenset) else value
 
 
+@pytest.mark.slow
 @given(VALUES, VALUES)
 def test_digests_are_equal_exactly_when_values_are(one, two):
     assert (digest_value(one) == digest_value(two)) == (shape(one) == shape(two))
@@ -368,6 +371,7 @@ def test_errors_are_the_same_where_a_library_pickles_their_tracebacks(monkeypatc
     assert digest_value(ValueError("a")) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", ["0", "1"])
 def test_the_same_under_every_hash_seed(seed):
     text = (

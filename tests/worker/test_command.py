@@ -118,6 +118,7 @@ def test_an_environment_that_says_nothing_useful(environ: dict[str, str], messag
         from_environment({"RAMIFY_PLAN_DIR": "p", **environ})
 
 
+@pytest.mark.slow
 def test_as_a_process(plan: str) -> None:
     command = [sys.executable, "-m", "ramify.worker.command", plan, "grid/3"]
     env = {"PYTHONPATH": ":".join(sys.path)}

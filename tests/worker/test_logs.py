@@ -71,6 +71,7 @@ def test_claiming_makes_the_folders(tmp_path: Path) -> None:
     assert not claim(str(tmp_path / "spare"), str(tmp_path / "b.log"))
 
 
+@pytest.mark.slow
 def test_a_stream_that_another_thread_may_be_printing_to_is_not_freed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -82,6 +82,7 @@ def test_a_module_that_exits_on_import(run: Any, module: Any) -> None:
     assert (bad.error.type_name, bad.error.during, good.kind) == ("SystemExit", "load", "ok")
 
 
+@pytest.mark.slow
 def test_a_module_that_kills_its_process_on_import(run: Any, module: Any) -> None:
     mod = module("m_kills", HERE + "def f(): return 1\nif not here: os._exit(9)\n")
     bench = run(a=mod.f)
@@ -125,6 +126,7 @@ def test_an_import_that_starts_a_run_is_refused(run: Any, module: Any) -> None:
     assert bench.told("a").count("ended") == 1
 
 
+@pytest.mark.slow
 @linux
 @pytest.mark.parametrize("fresh", [True, False])
 def test_workers_draw_different_numbers(run: Any, module: Any, fresh: bool) -> None:
@@ -138,6 +140,7 @@ def test_workers_draw_different_numbers(run: Any, module: Any, fresh: bool) -> N
     assert bench.executor._nursery.forks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fresh", [True, False])
 def test_a_killed_template_loses_what_ran_and_no_more(run: Any, tmp_path: Path, fresh: bool) -> None:
     fifo = Bench.fifo(bench := run(fresh, x=jobs.give), "f")
@@ -152,6 +155,7 @@ def test_a_killed_template_loses_what_ran_and_no_more(run: Any, tmp_path: Path, 
     assert bench.run("x")[0].kind == "ok"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fresh", [True, False])
 def test_a_killed_driver_leaves_no_process(tmp_path: Path, fresh: bool) -> None:
     script = tmp_path / "driver.py"
@@ -194,6 +198,7 @@ def test_a_worker_that_dies_idle_is_replaced(run: Any) -> None:
     assert outcome.kind == "ok" and bench.value("z", outcome)["pid"] != first
 
 
+@pytest.mark.slow
 def test_what_a_job_leaves_running_ends_with_it(run: Any) -> None:
     other = run(x=jobs.give)
     fifo = other.fifo("f")
@@ -204,6 +209,7 @@ def test_what_a_job_leaves_running_ends_with_it(run: Any) -> None:
     assert_gone(pids)
 
 
+@pytest.mark.slow
 def test_the_users_main_is_never_imported(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(

@@ -11,6 +11,7 @@ from ramify.worker.trees import MARK, kill_all, marked
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
+@pytest.mark.slow
 def test_a_process_is_found_while_it_becomes_another_program():
     """The kernel shows no environment for a moment then: a look of hundreds met one."""
     mark = f"test_trees.{os.getpid()}"
