@@ -60,7 +60,7 @@ def test_what_fits_waits_for_a_later_run(flow: Path) -> None:
     verdicts = {job["job_id"]: (job["verdict"], job["cause"]["text"]) for job in told["jobs"]}
     assert verdicts["other"][0] == verdicts["scale/1"][0] == "RUN"
     assert verdicts["total"] == verdicts["more"] == ("SKIP", "held back by --until")
-    assert "4 of 6 jobs done" in ramify("run", "flow.py", "-o", "exp", "--until", "total")
+    assert "4 of 6 jobs done, 2 held back" in ramify("run", "flow.py", "-o", "exp", "--until", "total")
     whole = ["other", "scale/1", "scale/2", "scale/3"]
     assert made(flow / "exp/outputs") == whole
     ramify("resume", "latest")  # it is the same run, and holds back the same

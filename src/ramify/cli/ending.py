@@ -12,7 +12,7 @@ from typing import Any
 from ramify.cli.find import handle_of
 from ramify.cli.output import hush, paint, put_json, put_lines
 from ramify.cli.warned import shown_by
-from ramify.show.groups import GroupOf, first_key
+from ramify.show.groups import Counts, GroupOf, first_key
 from ramify.show.text import Paint, duration, visible
 
 
@@ -96,6 +96,10 @@ class Ending:
 
         return failure_lines(view, paint(err=True), handle)
 
+    def held_back(self, whole: Counts, code: int) -> list[str]:
+        """What is said of jobs that were not to start."""
+        return [f"{whole.waiting} held back"] if code == 0 and whole.waiting else []
+
     def _stale(self) -> dict[str, Any]:
         if not self.kept_stale:
             return {}
@@ -109,7 +113,14 @@ class Ending:
         from ramify.show.watch import troubles
 
         whole = summed(Groups(view.engine, self.group_of).all())
-        told = ", ".join([f"{whole.done} of {whole.total} jobs done", *troubles(whole), *rule_troubles(view)])
+        told = ", ".join(
+            [
+                f"{whole.done} of {whole.total} jobs done",
+                *troubles(whole),
+                *rule_troubles(view),
+                *self.held_back(whole, code),
+            ]
+        )
         took = duration(seconds_of(view) or 0.0)
         where = self.short(self.outputs(view))
         name = pen.bold(visible(view.name))

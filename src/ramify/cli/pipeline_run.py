@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ramify.cli.plan import Place
     from ramify.cli.target import PipelineTarget
     from ramify.dag.preview import Preview
+    from ramify.show.groups import Counts
 
 
 class PipelineRun:
@@ -68,7 +69,7 @@ class PipelineRun:
         while at < len(sleeps):
             threading.Event().wait(sleeps[at])
             at += 1
-            if self._has_more():
+            if self.count_left():
                 self._run()
                 at = 0
 
@@ -141,12 +142,12 @@ class PipelineRun:
                 last = len(task.calls) - 1
                 raise ModeError(f"task {key!r} has no step {step}: its last one is {last}", name="at_step")
 
-    def _has_more(self) -> bool:
-        """Whether the generator yields what has not run."""
+    def count_left(self) -> int:
+        """How many tasks the generator yields that are not completed."""
         from ramify.pipeline.flow import sweep_of
 
         made, _ = sweep_of(self.target.pipeline, self.instance)
-        return len(_completed(self.instance, made.definitions)) < len(made.definitions)
+        return len(made.definitions) - len(_completed(self.instance, made.definitions))
 
 
 class PipelineEnding(Ending):
@@ -172,6 +173,11 @@ class PipelineEnding(Ending):
         from ramify.cli.pipeline_failures import failure_blocks
 
         return failure_blocks(view, self.run.instance, paint(err=True))
+
+    def held_back(self, whole: Counts, code: int) -> list[str]:
+        """As of every run; such tasks are not in its graph yet."""
+        left = self.run.count_left() if code == 0 and self.run.wishes.until else 0
+        return [f"{left} held back by --until"] if left else []
 
     def outputs(self, view: Any) -> str:
         """Where tasks put their files."""
