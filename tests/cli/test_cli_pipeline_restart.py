@@ -141,3 +141,27 @@ def test_a_request_that_the_driver_refuses_leaves_nothing(
     monkeypatch.setattr(restart, "ask", refuse)
     assert call("restart", "bad", "-pid", "i").code == 2
     assert not list(driver.here.glob(".ramify/*/restart-requested"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [(), ("after",)])
+def test_retry_of_a_live_run_restarts_what_failed_before_it(
+    call: Call, project: Path, words: tuple[str, ...]
+) -> None:
+    (project / "flow.py").write_text(FLOW)
+    (project / "i").mkdir()
+    assert call("run", "flow.py:flow", "-pid", "i", "--until", "stays").code == 1
+    (project / "i/ok").touch()
+    os.mkfifo(project / "i/gate")
+    later = Driver(project)
+    try:
+        later.says("bad", "failed")
+        said = call("retry", "-pid", "i", *words)
+        assert said.code == 0, said.err
+        later.says("after", "completed")
+        let_go(later.here)
+        assert later.process.wait(GUARD) == 0
+    finally:
+        later.process.kill()
+        later.process.communicate()
+    assert ran(later.here) == ["bad.0", "bad.1", "bad.1"]

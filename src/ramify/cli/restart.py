@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -17,7 +18,7 @@ from ramify.dag.evaluate import refuse_if_running, run_folder_of
 from ramify.errors import LockedError, RamifyError, RunOverError, UnknownKeyError, UnknownRunError
 from ramify.files.lock import read_holder
 from ramify.pipeline.flow import places_in
-from ramify.pipeline.instance import Instance
+from ramify.pipeline.instance import Instance, TaskFolder
 from ramify.pipeline.restarts import Restart, ask_restart, withdraw_restart
 from ramify.pipeline.states import ENDS_BADLY, TaskState
 from ramify.run.control import Retry, ask, asker
@@ -89,19 +90,28 @@ def _ask_driver(run: RunView, path: str, chosen: list[str], how: Restart, wait: 
     for job in jobs:
         if handle.state_of(job) == "RUNNING":  # its folder knows earlier than the journal that it failed
             handle.wait_for(job)
-    for folder in folders:
-        ask_restart(folder, how)
-    try:  # what the generator of this run has not yielded yet is restarted when it is
-        told = ask(run.folder, Retry(jobs=jobs, by=asker()))
-    except RamifyError:
-        for folder in folders:
-            withdraw_restart(folder)
-        raise
+    told = ask_for_restarts(run, folders, how, jobs)
     tell_of(run, "restart", told, as_json, lambda _: _told(len(chosen)))
     if not wait:
         return 0
     handle.wait()
     return 0 if all(folder.state() == TaskState("completed") for folder in folders) else 1
+
+
+def ask_for_restarts(
+    run: RunView, folders: Sequence[TaskFolder], how: Restart, jobs: list[str] | None
+) -> dict[str, Any] | None:
+    """Asks the driver of a run to try these jobs again (all that failed, where None), and says how those of
+    the tasks are to begin, whether they failed in this run or before it; see `ask`.
+    """
+    for folder in folders:
+        ask_restart(folder, how)
+    try:  # what the generator of this run has not yielded yet is restarted when it is
+        return ask(run.folder, Retry(jobs=jobs, by=asker()))
+    except RamifyError:
+        for folder in folders:
+            withdraw_restart(folder)
+        raise
 
 
 def _told(count: int) -> str:
