@@ -396,3 +396,16 @@ def test_a_task_that_is_yielded_otherwise_later_is_an_error(call: Call, project:
     (project / "i/otherwise").touch()
     said = call("run", "odd.py:flow", "-pid", "i")
     assert said.code == 1 and "odd.py:10: task 'b' is yielded otherwise than before" in said.out + said.err
+
+
+def test_tasks_are_called_by_their_keys_whatever_these_look_like(call: Call, project: Path) -> None:
+    (project / "names.py").write_text(
+        "def flow(dsl):\n"
+        "    for key in ('reads.fasta', '7'):\n"
+        "        yield dsl.task(key).calls('exit 3')()\n"
+    )
+    said = call("run", "names.py:flow", "-pid", "i")
+    assert said.code == 1
+    assert " reads.fasta FAILED: " in said.err and " 7 FAILED: " in said.err
+    rows = [line.split()[:2] for line in call("status", "-pid", "i").out.splitlines() if line.startswith("✗")]
+    assert sorted(rows) == [["✗", "7"], ["✗", "reads.fasta"]]

@@ -156,6 +156,14 @@ def grouper_of(target: PipelineTarget | None, name: str | None = None) -> Callab
     return group_by_prefix if target is None else target.pipeline.grouper(name)
 
 
+def name_of_task(job_id: str) -> str:
+    """The key of a task, from the id of its job; what is no task is called as everywhere."""
+    from ramify.core.keys import decode_key
+    from ramify.core.rule_keys import RULES, called
+
+    return called(job_id) if job_id.startswith(RULES) else str(decode_key(job_id))
+
+
 def group_of_keys(target: PipelineTarget | None, name: str | None = None) -> Callable[[str], str]:
     """From the id of a task's job to its group, as `grouper_of` has it."""
     from ramify.core.keys import decode_key

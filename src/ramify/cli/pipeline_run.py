@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ramify.cli.ending import Ending, shortened
 from ramify.cli.output import paint, put_json, put_lines
-from ramify.cli.pipeline_options import group_of_keys, grouper_of
+from ramify.cli.pipeline_options import group_of_keys, grouper_of, name_of_task
 from ramify.cli.pipeline_wishes import Wishes
 from ramify.cli.reusing import target_name
 from ramify.cli.target import guarded
@@ -78,7 +78,7 @@ class PipelineRun:
         from ramify.show.progress import make_progress
 
         wishes = self.wishes
-        observers = make_progress(not self.ending.quiet, group_of=self.group_of)
+        observers = make_progress(not self.ending.quiet, group_of=self.group_of, name_of=name_of_task)
         if self.verbose and not self.ending.quiet:
             from ramify.cli.pipeline_lines import TaskLines
 

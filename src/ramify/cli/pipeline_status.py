@@ -7,7 +7,7 @@ from typing import Any
 
 from ramify.cli.output import paint
 from ramify.cli.pipeline_failures import command_on, failure_blocks, kinds_of
-from ramify.cli.pipeline_options import group_of_keys
+from ramify.cli.pipeline_options import group_of_keys, name_of_task
 from ramify.run.view import RunView
 from ramify.show.status import status_document, status_lines
 from ramify.show.triage import triage_document
@@ -32,7 +32,7 @@ def pipeline_document(view: RunView, instance: str, with_jobs: bool) -> dict[str
 def pipeline_lines(view: RunView, instance: str, failed: bool) -> list[str]:
     """What `ramify status` prints; with `failed` the failures by kind, instead of the groups."""
     pen = paint()
-    lines = status_lines(view, pen, False, group_of_keys(None))
+    lines = status_lines(view, pen, False, group_of_keys(None), name_of_task)
     if failed:
         lines = lines[:3]  # its head
         told = failure_blocks(view, instance, pen, most=20)

@@ -53,6 +53,8 @@ _STATES: Final = (SUCCEEDED, REUSED, FAILED, RUNNING, BLOCKED, CANCELLED)
 
 
 GroupOf = Callable[[str], str]
+NameOf = Callable[[str], str]
+"""How a job is called, from its id."""
 """From the id of a job to the name of its group."""
 
 

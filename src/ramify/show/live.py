@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ramify.core.columns import Columns
-from ramify.show.groups import Counts, GroupOf, first_key, fold, summed
+from ramify.core.rule_keys import called
+from ramify.show.groups import Counts, GroupOf, NameOf, first_key, fold, summed
 from ramify.show.text import duration, rate, visible
 from ramify.show.watch import Watch, troubles
 
@@ -27,8 +28,8 @@ class LiveProgress(Watch):
     Failures are printed above it as they come. Only the thread that waits for the run draws.
     """
 
-    def __init__(self, stream: TextIO, group_of: GroupOf = first_key) -> None:
-        super().__init__(stream, group_of)
+    def __init__(self, stream: TextIO, group_of: GroupOf = first_key, name_of: NameOf = called) -> None:
+        super().__init__(stream, group_of, name_of)
         self.console = Console(file=stream, highlight=False, soft_wrap=False)
         self._live: Live | None = None
         self._next = 0.0

@@ -12,7 +12,7 @@ from ramify.core.columns import Columns
 from ramify.core.graph import GATHER, KIND, RULE
 from ramify.core.rule_keys import called
 from ramify.ports import Observer
-from ramify.show.groups import Counts, GroupOf, first_key, summed
+from ramify.show.groups import Counts, GroupOf, NameOf, first_key, summed
 from ramify.show.text import duration, is_terminal, rate
 from ramify.show.watch import Changes, Watch, troubles
 
@@ -28,12 +28,14 @@ def make_progress(
     callback: Callable[[str], object] | None = None,
     stream: TextIO | None = None,
     group_of: GroupOf = first_key,
+    name_of: NameOf = called,
 ) -> list[Observer]:
     """The observers for `progress=` and `progress_callback=`: none, one that calls, or one that prints.
 
     A callback alone turns progress on, and nothing is printed then. What is printed goes to `stream`, the
     standard error by default: live lines on a terminal; plain ones where there is none, where TERM is `dumb`,
-    and where CI is set. Jobs are told by group, which `group_of` gives for an id.
+    and where CI is set. Jobs are told by group, which `group_of` gives for an id; `name_of` says how a job is
+    called.
     """
     if callback is not None:
         return [CallbackProgress(callback)]
@@ -43,8 +45,8 @@ def make_progress(
     if is_terminal(out) and not os.environ.get("CI"):
         from ramify.show.live import LiveProgress
 
-        return [LiveProgress(out, group_of)]
-    return [LineProgress(out, group_of)]
+        return [LiveProgress(out, group_of, name_of)]
+    return [LineProgress(out, group_of, name_of)]
 
 
 class CallbackProgress:
@@ -115,8 +117,8 @@ def _is_job(flags: int) -> bool:
 class LineProgress(Watch):
     """Plain lines with the time: at most one every two seconds, one for every tenth of the jobs."""
 
-    def __init__(self, stream: TextIO, group_of: GroupOf = first_key) -> None:
-        super().__init__(stream, group_of)
+    def __init__(self, stream: TextIO, group_of: GroupOf = first_key, name_of: NameOf = called) -> None:
+        super().__init__(stream, group_of, name_of)
         self._told_at = self.began
         self._told_share = 0.0
 

@@ -10,7 +10,7 @@ from ramify.core.graph import GATHER, KIND, RULE
 from ramify.core.rule_keys import called
 from ramify.run.rule_view import RuleView
 from ramify.run.view import JobView, RunView
-from ramify.show.groups import Counts, GroupOf, Groups, first_key, fold, summed
+from ramify.show.groups import Counts, GroupOf, Groups, NameOf, first_key, fold, summed
 from ramify.show.text import Paint, duration, moment, one_line, table, visible
 from ramify.show.watch import troubles
 
@@ -135,16 +135,20 @@ def paint_status(status: str, paint: Paint) -> str:
 
 
 def status_lines(
-    view: RunView, paint: Paint, failed: bool = False, group_of: GroupOf = first_key
+    view: RunView,
+    paint: Paint,
+    failed: bool = False,
+    group_of: GroupOf = first_key,
+    name_of: NameOf = called,
 ) -> list[str]:
     """What `ramify status` prints; with `failed`, a line for every failed job instead of the groups."""
     groups = Groups(view.engine, group_of).all()
     lines = [*_head(view, summed(groups), paint), ""]
     live = view.status == "RUNNING"
-    lines += _failed_table(view, paint, None) if failed else _group_table(groups, paint, live)
+    lines += _failed_table(view, paint, None, name_of) if failed else _group_table(groups, paint, live)
     if not failed:
-        lines += _running(view, paint)
-        told = _failed_table(view, paint, 5)
+        lines += _running(view, paint, name_of)
+        told = _failed_table(view, paint, 5, name_of)
         lines += ["", *told] if told else []
     idle = unfired_lines(view, paint)
     return [*lines, "", *idle] if idle else lines
@@ -211,12 +215,14 @@ def _words(one: Counts, paint: Paint, live: bool) -> str:
     return ", ".join(parts)
 
 
-def _running(view: RunView, paint: Paint) -> list[str]:
+def _running(view: RunView, paint: Paint, name_of: NameOf) -> list[str]:
     if view.status != "RUNNING":
         return []
     jobs = jobs_in(view, "running")
     now = time.time()
-    rows = [[visible(j.job_id), f"for {duration(max(0.0, now - (j.started or now)))}"] for j in jobs[:8]]
+    rows = [
+        [visible(name_of(j.job_id)), f"for {duration(max(0.0, now - (j.started or now)))}"] for j in jobs[:8]
+    ]
     more = [paint.dim(f"and {len(jobs) - 8} more")] if len(jobs) > 8 else []
     return ["", paint.dim("running now"), *table(rows), *more] if rows else []
 
@@ -227,14 +233,14 @@ def rule_troubles(view: RunView) -> list[str]:
     return [f"{count} {'rule' if count == 1 else 'rules'} failed"] if count else []
 
 
-def _failed_table(view: RunView, paint: Paint, most: int | None) -> list[str]:
+def _failed_table(view: RunView, paint: Paint, most: int | None, name_of: NameOf) -> list[str]:
     jobs = [*view.failed_rules(), *failed_jobs(view)]
     chosen = jobs if most is None else jobs[:most]
     rows = []
     for job in chosen:
         facts = job.failure or {}
         told = one_line(f"{facts.get('type', 'failure')}: {facts.get('message', '')}", 120).rstrip(": ")
-        rows.append([paint.red("✗"), visible(called(job.job_id)), told])
+        rows.append([paint.red("✗"), visible(name_of(job.job_id)), told])
     lines = table(rows)
     if most is not None and len(jobs) > most:
         lines.append(paint.dim(f"and {len(jobs) - most} more: --failed tells of all"))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ramify.core.columns import Columns
+from ramify.core.rule_keys import called
 from ramify.show.frames import Timeline
 from ramify.show.groups import Counts, Groups, summed
 from ramify.show.growth_words import grown_by, growth_text, is_shown
@@ -108,7 +109,7 @@ class TextTracker:
     def _failed(self, node: int, again: bool, failure: Any) -> None:
         self._failures += 1
         if self._failures <= _FAILURES:
-            self._put(failure_line(self._name(node), again, failure))
+            self._put(failure_line(called(self._name(node)), again, failure))
         elif self._failures == _FAILURES + 1:
             self._put("more nodes fail; `ramify status --failed` tells of all")
 

@@ -9,7 +9,7 @@ from typing import Any, Final, TextIO
 
 from ramify.core.columns import Columns
 from ramify.core.rule_keys import called
-from ramify.show.groups import Counts, GroupOf, Groups, first_key
+from ramify.show.groups import Counts, GroupOf, Groups, NameOf, first_key
 from ramify.show.text import one_line, visible
 
 Changes = Sequence[tuple[str, int, float, Any]]
@@ -21,9 +21,10 @@ _FAILURES: Final = 10
 class Watch:
     """What live and plain lines share: the groups, the clock, and failures as they come."""
 
-    def __init__(self, stream: TextIO, group_of: GroupOf = first_key) -> None:
+    def __init__(self, stream: TextIO, group_of: GroupOf = first_key, name_of: NameOf = called) -> None:
         self.stream = stream
         self._group_of = group_of
+        self._name_of = name_of
         self.name = ""
         self.groups: Groups | None = None
         self.began = time.monotonic()
@@ -50,7 +51,8 @@ class Watch:
         assert self.groups is not None, "begin is called before anything else"
         self.failures += 1
         if self.failures <= _FAILURES:
-            self.tell(failure_line(self.groups.engine.keys[node], letter == "r", data))
+            name = self._name_of(self.groups.engine.keys[node])
+            self.tell(failure_line(name, letter == "r", data))
         elif self.failures == _FAILURES + 1:
             self.tell("more jobs fail; `ramify status --failed` tells of all")
 
@@ -104,8 +106,8 @@ def troubles(one: Counts) -> list[str]:
     return [f"{number} {name}" for number, name in named if number]
 
 
-def failure_line(key: str, again: bool, failure: Any) -> str:
+def failure_line(name: str, again: bool, failure: Any) -> str:
     """One line for a job, or a rule, that failed just now."""
     facts = failure if isinstance(failure, dict) else {}
     told = one_line(f"{facts.get('type', 'failure')}: {facts.get('message', '')}", 160).rstrip(": ")
-    return f"{visible(called(key))} {'failed, and is tried again' if again else 'FAILED'}: {told}"
+    return f"{visible(name)} {'failed, and is tried again' if again else 'FAILED'}: {told}"
