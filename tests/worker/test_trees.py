@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from ramify.worker.guard import mark_of
 from ramify.worker.trees import MARK, kill_all, marked
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -19,7 +20,9 @@ def test_a_process_is_found_while_it_becomes_another_program():
     for _ in range(300):
         child = subprocess.Popen(["bash", "-c", "exec sleep 300"], env={**os.environ, MARK: mark})
         try:
-            missed += sum(child.pid not in marked(mark) for _ in range(4))
+            for _ in range(4):
+                missed += child.pid not in marked(mark)
+                missed += mark.encode() not in mark_of(f"/proc/{child.pid}")
         finally:
             child.kill()
             child.wait()

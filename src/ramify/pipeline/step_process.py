@@ -16,7 +16,7 @@ from time import monotonic, time_ns
 from typing import Final
 
 from ramify.errors import InfrastructureError
-from ramify.pipeline import guard
+from ramify.worker import guard
 from ramify.worker.trees import MARK, descendants, kill_all, kill_trees, mark_of, marked
 
 PATIENCE: Final = 5.0

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable
 from typing import Final
 
+from ramify.worker.guard import contents, environ_of
+
 MARK: Final = "RAMIFY_WORKERS_OF"
 """The environment variable that says which run's workers a process descends from."""
 
@@ -48,10 +50,6 @@ def mark_of(plan: str) -> str:
     return blake2b(os.fsencode(os.path.realpath(plan)), digest_size=8).hexdigest() + "."
 
 
-_ENV_END = 48
-"""The field `env_end` of those that follow the name in `/proc/PID/stat`, see proc(5)."""
-
-
 def marked(mark: str) -> list[int]:
     """The processes whose environment bears this mark, or one that begins so: all that descend from a
     template, their parents dead or alive, except those that were started with an environment of their own."""
@@ -61,26 +59,8 @@ def marked(mark: str) -> list[int]:
     return [
         int(name)
         for name in os.listdir("/proc")
-        if name.isdigit() and _bears(entry, _environ(f"/proc/{name}"))
+        if name.isdigit() and _bears(entry, environ_of(f"/proc/{name}"))
     ]
-
-
-def _environ(process: str) -> bytes:
-    """Its environment; of one that is just becoming another program, and has none meanwhile, the next one."""
-    try:
-        while not (found := _contents(f"{process}/environ")):
-            fields = _contents(f"{process}/stat").rpartition(b")")[2].split()
-            if fields[_ENV_END] != b"0":  # it has one
-                return _contents(f"{process}/environ")
-            os.sched_yield()
-    except OSError:
-        return b""  # it ended meanwhile, is somebody else's, or is the kernel's
-    return found
-
-
-def _contents(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
 
 
 def _bears(entry: bytes, environ: bytes) -> bool:
@@ -102,7 +82,7 @@ def _marked_elsewhere(mark: str) -> list[int]:
 
 def _read(path: str) -> bytes:
     try:
-        return _contents(path)
+        return contents(path)
     except OSError:
         return b""  # it ended meanwhile, or is somebody else's
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import select
 import signal
-import subprocess
 import sys
 
 MARK = b"RAMIFY_WORKERS_OF="
+ENV_END = 48
+"""The field `env_end` of those that follow the name in `/proc/PID/stat`, see proc(5)."""
 ROUNDS = 100
 """How often it looks again for what was started meanwhile; a fork bomb is not worth more."""
 
@@ -49,6 +50,8 @@ def wait_for(driver: int) -> None:
 def bearing(needle: bytes) -> list[int]:
     """The processes whose mark holds the needle."""
     if not os.path.isdir("/proc/self"):
+        import subprocess
+
         command = ["ps", "-axwwE", "-o", "pid=,command="]
         lines = subprocess.run(command, capture_output=True, check=False).stdout.splitlines()
         return [int(line.split()[0]) for line in lines if MARK in line and needle in line.partition(MARK)[2]]
@@ -62,12 +65,30 @@ def bearing(needle: bytes) -> list[int]:
 
 def mark_of(folder: str) -> bytes:
     """The mark of a living process, empty where it has none."""
-    try:
-        with open(f"{folder}/environ", "rb") as file:
-            entries = file.read().split(b"\0")
-    except OSError:
-        return b""  # it ended meanwhile, or is somebody else's
+    entries = environ_of(folder).split(b"\0")
     return next((entry for entry in entries if entry.startswith(MARK)), b"")
+
+
+def environ_of(folder: str) -> bytes:
+    """The environment of the process with this folder in `/proc`, empty where there is none to be read.
+
+    Of a process that is just becoming another program, and has none meanwhile, it is that of the next one.
+    """
+    try:
+        while not (found := contents(f"{folder}/environ")):
+            fields = contents(f"{folder}/stat").rpartition(b")")[2].split()
+            if fields[ENV_END] != b"0":  # it has one
+                return contents(f"{folder}/environ")
+            os.sched_yield()
+    except OSError:
+        return b""  # it ended meanwhile, is somebody else's, or is the kernel's
+    return found
+
+
+def contents(path: str) -> bytes:
+    """What a file holds."""
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def kill(pid: int) -> None:
