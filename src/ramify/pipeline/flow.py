@@ -301,7 +301,7 @@ def accept_tasks(
             if key in chosen:
                 harm = damaged.get(job_id)
                 cause, refusal = (None, harm) if harm else work.accept_as_is(node)
-                found[key] = Accepted(key, None if cause is None else as_seen(cause), refusal)
+                found[key] = Accepted(key, None if cause is None else as_seen(cause, here), refusal)
         work.flush()
     return list(found.values())
 

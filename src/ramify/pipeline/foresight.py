@@ -10,6 +10,7 @@ from ramify.pipeline.instance import Instance
 from ramify.pipeline.opened import OpenInstance, value_of
 from ramify.pipeline.states import ENDS_BADLY
 from ramify.pipeline.sweep import Sweep
+from ramify.plan.paths import file_below
 from ramify.rebuild.trace import LOAD, MAYBE, REUSE, RUN, Cause
 from ramify.run.judge import Verdict
 
@@ -28,7 +29,7 @@ def foreseen(verdicts: Iterable[Verdict], made: Sweep, here: OpenInstance) -> li
     by_wait: dict[int, str | None] = {}
     found: list[Verdict] = []
     for verdict in verdicts:
-        verdict = replace(verdict, cause=as_seen(verdict.cause))
+        verdict = replace(verdict, cause=as_seen(verdict.cause, here))
         key = verdict.job_id
         if verdict.verdict in (REUSE, LOAD):
             behind = _behind(key, made, moving, hidden, by_wait)
@@ -53,16 +54,10 @@ def may_grow(verdicts: Iterable[Verdict], made: Sweep) -> dict[str, list[str]]:
     return {"rules": [GENERATOR] if grows else [], "jobs": []}
 
 
-def as_seen(cause: Cause) -> Cause:
-    """The cause with a file as it is called in the instance: a plan calls it as it is called from there.
-
-    >>> as_seen(Cause("declared", "file ../../../in.tsv")).text
-    'file in.tsv changed'
-    """
-    return replace(cause, subject=cause.subject.replace(_FROM_PLAN, "file ", 1))
-
-
-_FROM_PLAN: Final = "file ../../../"
+def as_seen(cause: Cause, here: OpenInstance) -> Cause:
+    """The cause with a file as it is called in the instance: a plan calls it as it is called from there."""
+    plan = f"{here.instance.engine_folder}/plan"
+    return replace(cause, subject=file_below(here.path, plan, cause.subject))
 
 
 def _behind(
